@@ -1,0 +1,85 @@
+# Aftershock. `make help` says what there is. The first target that needs Python builds .venv; after that nothing here
+# touches the network until pyproject.toml changes.
+
+# The first of these that runs, is 3.11 or newer and can build virtual environments is taken: PYTHON=… names another.
+PYTHON ?= python3.13 python3.12 python3.11 python3
+# More for the tool behind a target: make test ARGS="-k raft".
+ARGS ?=
+
+venv := .venv
+ready := $(venv)/ready
+bin := $(venv)/bin
+
+# An environment is whole once its stamp names this folder and its Python runs. A half-made, moved or orphaned one is
+# built anew; one that is only older than pyproject.toml is brought up to date where it stands.
+ifneq ($(shell $(bin)/python -c pass 2>/dev/null && cat $(ready) 2>/dev/null),$(CURDIR))
+unfit := unfit
+endif
+
+.PHONY: help demo test lint sweep bench docs clean python unfit
+.DEFAULT_GOAL := help
+
+help:
+	@echo 'make demo    run a shipped scenario: Raft under fault, judged and drawn'
+	@echo 'make test    the tests                     (ARGS="-k raft" narrows them)'
+	@echo 'make lint    ruff, mypy --strict, import-linter'
+	@echo 'make sweep   random faults over many seeds, as a table'
+	@echo 'make bench   how fast it is, as a table'
+	@echo 'make docs    writes docs/scenarios.md and the pictures in docs/images again'
+	@echo 'make clean   removes .venv and the caches; runs/ stays'
+
+demo: $(ready)
+	@$(bin)/aftershock run partition-leader $(ARGS)
+
+test: $(ready)
+	@$(bin)/python -m pytest --numprocesses auto --dist worksteal $(ARGS)
+
+lint: $(ready)
+	$(bin)/ruff check
+	$(bin)/ruff format --check
+	$(bin)/mypy
+	$(bin)/lint-imports
+
+clean:
+	rm -rf $(venv) dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Prints the Python that set-up takes, or the line to type when there is none.
+can_run := import sys; sys.exit(sys.version_info < (3, 11))
+can_build := import ensurepip, venv
+
+python:
+	@for python in $(PYTHON); do \
+	  if "$$python" -c '$(can_run)' 2>/dev/null; then \
+	    if "$$python" -c '$(can_build)' 2>/dev/null; then echo "$$python"; exit 0; fi; \
+	    bare=$${bare:-$$("$$python" -c 'import sys; print("python%d.%d" % sys.version_info[:2])')}; \
+	  elif "$$python" -c pass 2>/dev/null; then \
+	    old=$${old:-$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')}; \
+	  fi; \
+	done; \
+	if [ -n "$$bare" ]; then \
+	  echo "Aftershock's set-up found $$bare, but it cannot build a virtual environment. Type:"; \
+	  echo "    sudo apt install $$bare-venv"; \
+	elif [ -n "$$old" ]; then \
+	  echo "Aftershock needs Python 3.11 or newer; the newest found is $$old. Type:"; \
+	  echo "    sudo apt install python3.11 python3.11-venv"; \
+	else \
+	  echo "Aftershock needs Python 3.11 or newer, and none was found. Type:"; \
+	  echo "    sudo apt install python3 python3-venv"; \
+	fi >&2; \
+	echo "Then run make again. (make PYTHON=/path/to/python3 … takes a Python from elsewhere.)" >&2; \
+	exit 1
+
+$(ready): pyproject.toml $(unfit)
+	@python=$$($(MAKE) --no-print-directory --silent python) || exit 1; \
+	set -e; \
+	if [ -n "$(unfit)" ]; then \
+	  echo "Setting up $(venv) with $$python: once, a minute or two …"; \
+	  rm -rf $(venv); \
+	  "$$python" -m venv $(venv); \
+	else \
+	  echo "pyproject.toml has changed: bringing $(venv) up to date …"; \
+	  rm -f $(ready); \
+	fi; \
+	$(bin)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'; \
+	echo '$(CURDIR)' > $(ready)

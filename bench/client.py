@@ -1,0 +1,100 @@
+"""A client session: one operation at a time, sent to one node after another until it is answered or out of time.
+
+It follows a refusing node's hint, otherwise asks another node after a pause. It sends an operation that may already
+have arrived once more only where the protocol has sessions, so that twice is as good as once. What is unanswered when
+the time is over is ``info``: it may still take effect, or have done so. A session that is pinned to a node asks only
+that node, and takes a refusal for an answer: ``fail``, for a refused operation has no effect.
+"""
+
+from __future__ import annotations
+
+from bench.node import Answer, Command, Complete, Message, Node, NodeId, Outbox, Refusal, Request, Saved, Span
+
+TIMEOUT, RETRY, BACKOFF = "timeout", "retry", "backoff"
+_RETRY = Span.constant(300_000)
+_BACKOFF = Span.uniform(5_000, 25_000)
+
+
+class Client(Node):
+    """One session. ``retries`` says whether an unanswered operation may be sent again."""
+
+    def __init__(
+        self, me: NodeId, nodes: tuple[NodeId, ...], timeout: Span, *, retries: bool, pinned: NodeId | None = None
+    ) -> None:
+        self.me = me
+        self.nodes = nodes
+        self.timeout = timeout
+        self.retries = retries and pinned is None
+        self.pinned = pinned
+        self.target = pinned
+        self.sequence = 0
+        self.command: Command | None = None
+        self.refused_by: set[NodeId] = set()  # since the last pause; two nodes may name each other as the leader
+
+    def on_start(self, saved: Saved, now: int, out: Outbox) -> None:
+        if self.target is None:
+            out.choose("first node", len(self.nodes))
+
+    def on_choice(self, tag: str, k: int, now: int, out: Outbox) -> None:
+        if tag == "first node":
+            self.target = self.nodes[k]
+        elif self.command is not None:
+            self.target = ([node for node in self.nodes if node != self.target] or self.nodes)[k]
+        if self.command is not None:
+            self._ask(out)
+
+    def invoke(self, command: Command, now: int, out: Outbox) -> None:
+        """Start the next operation; the one before must be over."""
+        assert self.command is None, f"{self.me} has an operation under way"
+        self.sequence += 1
+        self.command = command
+        self.refused_by.clear()
+        out.set_timer(TIMEOUT, self.timeout)
+        if self.target is not None:  # else it is being chosen
+            self._ask(out)
+
+    def _ask(self, out: Outbox) -> None:
+        assert self.command is not None and self.target is not None
+        out.send(self.target, Request(self.me, self.sequence, self.command))
+        if self.retries:
+            out.set_timer(RETRY, _RETRY)
+
+    def on_message(self, sender: NodeId, message: Message, now: int, out: Outbox) -> None:
+        assert isinstance(message, (Answer, Refusal)), f"a client knows no {type(message).__name__}"
+        if self.command is None or message.sequence != self.sequence:
+            return  # a late copy, or the answer to an operation that was given up
+        if isinstance(message, Answer):
+            self.target = sender
+            self._over(Complete("ok", sender, message.value, message.result), out)
+        elif self.pinned is not None:
+            self._over(Complete("fail", sender, error="refused"), out)
+        elif sender == self.target:
+            self._go_elsewhere(message.hint, out)
+
+    def _go_elsewhere(self, hint: NodeId | None, out: Outbox) -> None:
+        assert self.target is not None
+        self.refused_by.add(self.target)
+        if hint is not None and hint not in self.refused_by:
+            self.target = hint
+            self._ask(out)
+        else:
+            out.cancel_timer(RETRY)
+            out.set_timer(BACKOFF, _BACKOFF)
+
+    def on_timer(self, timer: str, now: int, out: Outbox) -> None:
+        if self.command is None:
+            return
+        if timer == TIMEOUT:
+            self._over(Complete("info", error="timeout"), out)
+            if self.pinned is None:
+                self.target = None
+                out.choose("first node", len(self.nodes))
+        else:
+            self.refused_by.clear()
+            out.choose("another node", max(1, len(self.nodes) - 1))  # after a refusal, or when no answer came
+
+    def _over(self, completion: Complete, out: Outbox) -> None:
+        self.command = None
+        for timer in (TIMEOUT, RETRY, BACKOFF):
+            out.cancel_timer(timer)
+        out.complete(completion)

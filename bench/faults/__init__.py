@@ -1,0 +1,1 @@
+"""Faults, one kind per file; the file's stem is the kind's name in a scenario."""

@@ -1,0 +1,458 @@
+"""Runs nodes: hands them events, carries their effects out in order, and keeps what survives a crash.
+
+The host knows everything that may happen next (packets under way, timers, syncs) but not when: it hands each such
+`Enabled` event to a chooser, which calls `Host.happen` when its moment has come. The simulation is one chooser;
+anything that picks the next event by another rule can be another.
+
+Effects of one node leave in one first-in-first-out queue. A write to disk happens at once but is durable only after a
+sync, and whatever was recorded after it waits for that sync. While a sync runs, further writes gather and share the
+next one (group commit). A crash loses the queue, and of the writes that no sync has covered it keeps a drawn prefix of
+the log's and a drawn subset of the records. A torn last record is found by its checksum and dropped at recovery, which
+is the same as a prefix that is shorter by one.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from random import Random
+from typing import Any, Protocol
+
+from bench.draws import Draw, below, sampler, stream
+from bench.network import Network
+from bench.node import (
+    Append,
+    CancelTimer,
+    Choose,
+    Complete,
+    Effect,
+    Message,
+    Node,
+    NodeId,
+    Observe,
+    Outbox,
+    RequirementBroken,
+    Save,
+    Saved,
+    Send,
+    SetTimer,
+    Span,
+    Truncate,
+)
+from checkers.observations import Observation
+from checkers.trace import Step
+
+Write = Save | Append | Truncate
+_HOUR = 3_600_000_000
+
+
+class Storm(Exception):
+    """More inputs were handed to nodes than a run may have; the text names the loudest message type."""
+
+
+class Delivery:
+    """A packet under way."""
+
+    __slots__ = ("message", "packet", "process", "sender")
+
+    def __init__(self, packet: int, sender: NodeId, process: Process, message: Message) -> None:
+        self.packet = packet
+        self.sender = sender
+        self.process = process
+        self.message = message
+
+
+class Alarm:
+    """A timer that is set, for the moment ``deadline``.
+
+    A timer that is put off again and again (elections are, by every heartbeat) keeps its one enabled event: when that
+    comes before the deadline, it is enabled again for the rest. ``enabled`` is the moment of that event.
+    """
+
+    __slots__ = ("deadline", "enabled", "process", "timer")
+
+    def __init__(self, process: Process, timer: str, deadline: int) -> None:
+        self.process = process
+        self.timer = timer
+        self.deadline = deadline
+        self.enabled = deadline
+
+
+class Synced:
+    """A sync under way that covers the writes up to number ``upto``."""
+
+    __slots__ = ("incarnation", "process", "upto")
+
+    def __init__(self, process: Process, upto: int) -> None:
+        self.process = process
+        self.incarnation = process.incarnation
+        self.upto = upto
+
+
+class Choice:
+    """A node asked for one of n; it is handed ``k``."""
+
+    __slots__ = ("incarnation", "k", "process", "tag")
+
+    def __init__(self, process: Process, tag: str, k: int) -> None:
+        self.process = process
+        self.incarnation = process.incarnation
+        self.tag = tag
+        self.k = k
+
+
+Enabled = Delivery | Alarm | Synced | Choice
+
+
+class Chooser(Protocol):
+    """Decides when an enabled event happens."""
+
+    @property
+    def now(self) -> int:
+        """Microseconds since the start."""
+
+    def enable(self, event: Enabled, delay: int) -> None:
+        """``event`` becomes possible ``delay`` microseconds from now; `Host.happen` is to be called with it."""
+
+
+class Disk:
+    """What one node has written: the durable part, and the writes that no sync has covered yet, in order.
+
+    Writes are numbered; ``written`` is the newest, ``durable`` the newest that is covered by a sync.
+    """
+
+    __slots__ = ("durable", "log", "pending", "records", "syncing", "written")
+
+    def __init__(self) -> None:
+        self.records: dict[str, Any] = {}
+        self.log: list[Any] = []
+        self.pending: deque[Write] = deque()
+        self.written = 0
+        self.durable = 0
+        self.syncing = False
+
+    def write(self, write: Write) -> None:
+        self.pending.append(write)
+        self.written += 1
+
+    def settle(self, upto: int) -> None:
+        """The writes up to this number have become durable."""
+        while self.durable < upto:
+            self._apply(self.pending.popleft())
+            self.durable += 1
+
+    def _apply(self, write: Write) -> None:
+        if isinstance(write, Append):
+            self.log.extend(write.entries)
+        elif isinstance(write, Save):
+            self.records[write.name] = write.record
+        else:
+            del self.log[write.index - 1 :]
+
+    def crash(self, random: Random) -> None:
+        """Keep a drawn part of what no sync has covered: a prefix of the log's writes, any of the saves."""
+        pieces: list[Append | Truncate] = []
+        for write in self.pending:
+            if isinstance(write, Save):
+                if random.getrandbits(1):
+                    self._apply(write)
+            elif isinstance(write, Append):
+                pieces += (Append((entry,)) for entry in write.entries)
+            else:
+                pieces.append(write)
+        for piece in pieces[: below(len(pieces) + 1, random)]:
+            self._apply(piece)
+        self.pending.clear()
+        self.durable = self.written
+        self.syncing = False
+
+    def saved(self) -> Saved:
+        return Saved(dict(self.records), tuple(self.log))
+
+
+class Process:
+    """One node on its machine: alive, paused or crashed, with its disk, its timers and its held-back effects."""
+
+    __slots__ = (
+        "alarms", "alive", "clock", "create", "cut", "disk", "fsync", "id", "inbox", "incarnation", "node", "paused",
+        "queue", "random", "spans",
+    )  # fmt: skip
+
+    def __init__(self, id: NodeId, create: Callable[[], Node], fsync: Draw, seed: int) -> None:
+        self.id = id
+        self.create = create
+        self.node = create()
+        self.fsync = fsync
+        self.random = stream(seed, "process", id)
+        self.clock = below(_HOUR, self.random)  # local clocks do not agree: nobody can compare them
+        self.disk = Disk()
+        self.alarms: dict[str, Alarm] = {}
+        self.spans: dict[Span, Draw] = {}
+        self.queue: deque[tuple[int, Effect]] = deque()  # each with the write that must be durable before it
+        self.inbox: list[Enabled] = []
+        self.alive = False
+        self.paused = False
+        self.incarnation = 0
+        self.cut: int | None = None  # dies after so many more effects
+
+
+class Host:
+    """The machines of a cluster and its clients."""
+
+    def __init__(
+        self, network: Network, chooser: Chooser, seed: int, *, events_max: int, trace: Callable[[Step], None] | None
+    ) -> None:
+        self.network = network
+        self.chooser = chooser
+        self.seed = seed
+        self.events = 0
+        self.events_max = events_max
+        self.packets = 0
+        self.processes: dict[NodeId, Process] = {}
+        self.observations: list[Observation] = []
+        self.watchers: dict[str, list[Callable[[Observation], None]]] = {}
+        self.completions: dict[NodeId, Callable[[Complete], None]] = {}
+        self._trace = trace
+        self._outbox = Outbox()
+
+    # ------------------------------------------------------------------------------------------------------- life cycle
+
+    def add(self, id: NodeId, create: Callable[[], Node], fsync: Span) -> None:
+        """A machine of the cluster, or a client; it does nothing before `start`."""
+        self.processes[id] = Process(id, create, sampler(fsync, stream(self.seed, "fsync", id)), self.seed)
+
+    def start(self, id: NodeId) -> None:
+        """Start a process, or start it again with nothing but what was durable."""
+        process = self.processes[id]
+        process.alive, process.paused = True, False
+        process.node = process.create()
+        self._note("start", id)
+        self._observe(process, Observe("start"))
+        self._handle(process, process.node.on_start, process.disk.saved())
+
+    def crash(self, id: NodeId) -> None:
+        """Lose the process: memory, timers, queued effects and deliveries, and part of what was not yet durable."""
+        process = self.processes[id]
+        process.alive = process.paused = False
+        process.incarnation += 1
+        process.cut = None
+        process.disk.crash(process.random)
+        process.queue.clear()
+        process.inbox.clear()
+        process.alarms.clear()
+        self._note("crash", id)
+
+    def crash_after(self, id: NodeId, effects: int) -> None:
+        """Crash the process once it has recorded so many more effects, in the middle of a handler if need be."""
+        if effects:
+            self.processes[id].cut = effects
+        else:
+            self.crash(id)
+
+    def pause(self, id: NodeId) -> None:
+        """Freeze the process: deliveries queue, timers wait, the local clock and the disk go on."""
+        self.processes[id].paused = True
+        self._note("pause", id)
+
+    def resume(self, id: NodeId) -> None:
+        """Go on after a pause: held-back effects leave, then what was due meanwhile is handled, in the order it came."""
+        process = self.processes[id]
+        process.paused = False
+        self._note("resume", id)
+        self._release(process)
+        inbox, process.inbox = process.inbox, []
+        incarnation = process.incarnation
+        for event in inbox:  # an event that finds the process paused again goes back to the inbox
+            if process.incarnation != incarnation:
+                return
+            self.happen(event)
+
+    # ------------------------------------------------------------------------------------------------------------ events
+
+    def happen(self, event: Enabled) -> None:
+        """Let an enabled event happen now."""
+        if isinstance(event, Delivery):
+            self._deliver(event)
+        elif isinstance(event, Alarm):
+            self._ring(event)
+        elif isinstance(event, Synced):
+            self._synced(event)
+        else:
+            self._choose(event)
+
+    def _deliver(self, packet: Delivery) -> None:
+        process = packet.process
+        network = self.network
+        if network.cuts and network.is_cut(packet.sender, process.id):  # judged again when it would arrive
+            self._note("drop", process.id, packet.sender, packet.packet)
+            network.dropped += 1
+        elif not process.alive:
+            self._note("ignore", process.id, packet.sender, packet.packet)
+        elif process.paused:
+            process.inbox.append(packet)
+        else:
+            if self._trace is not None:
+                self._trace(Step(self.chooser.now * 1000, "deliver", process.id, packet.sender, packet.packet))
+            self._handle(process, process.node.on_message, packet.sender, packet.message)
+
+    def _ring(self, alarm: Alarm) -> None:
+        process = alarm.process
+        if process.alarms.get(alarm.timer) is not alarm:  # cancelled, replaced, or lost in a crash
+            return
+        rest = alarm.deadline - self.chooser.now
+        if rest > 0:  # put off while it waited
+            alarm.enabled = alarm.deadline
+            self.chooser.enable(alarm, rest)
+        elif process.paused:
+            process.inbox.append(alarm)
+        else:
+            del process.alarms[alarm.timer]
+            self._note("timer", process.id, what=alarm.timer)
+            self._handle(process, process.node.on_timer, alarm.timer)
+
+    def _synced(self, sync: Synced) -> None:
+        process = sync.process
+        if sync.incarnation != process.incarnation:
+            return
+        process.disk.settle(sync.upto)
+        process.disk.syncing = False
+        self._note("sync", process.id, what=sync.upto)
+        if process.disk.written > process.disk.durable:  # what gathered meanwhile shares the next sync
+            self._sync(process)
+        self._release(process)
+
+    def _choose(self, choice: Choice) -> None:
+        process = choice.process
+        if choice.incarnation != process.incarnation:
+            return
+        if process.paused:
+            process.inbox.append(choice)
+        else:
+            self._handle(process, process.node.on_choice, choice.tag, choice.k)
+
+    def call(self, id: NodeId, handler: Callable[..., None], *arguments: Any) -> None:
+        """Hand a live process an input that is neither a packet nor a timer, such as a client's next operation."""
+        self._handle(self.processes[id], handler, *arguments)
+
+    def _handle(self, process: Process, handler: Callable[..., None], *arguments: Any) -> None:
+        self.events += 1
+        if self.events > self.events_max:
+            raise Storm(f"more than {self.events_max:,} events; the loudest message is {self.network.loudest()}")
+        try:
+            handler(*arguments, self.chooser.now + process.clock, self._outbox)
+        except RequirementBroken as broken:
+            self._outbox.effects.clear()
+            self._observe(process, Observe("violated", digest=str(broken)))
+            raise
+        self._carry_out(process)
+
+    # ----------------------------------------------------------------------------------------------------------- effects
+
+    def _carry_out(self, process: Process) -> None:
+        """Let what a handler recorded take its course: writes at once, the rest in order behind them."""
+        effects = self._outbox.effects
+        if not effects:
+            return
+        self._outbox.effects = []
+        incarnation, disk, queue = process.incarnation, process.disk, process.queue
+        for effect in effects:
+            if isinstance(effect, (Append, Save, Truncate)):
+                disk.write(effect)
+                if self._trace is not None:
+                    self._trace(Step(self.chooser.now * 1000, "write", process.id, packet=disk.written, what=_written(effect)))
+            elif queue or disk.durable < disk.written or process.paused:
+                queue.append((disk.written, effect))
+            else:
+                self._perform(process, effect)
+            if process.cut is not None:
+                process.cut -= 1
+                if not process.cut:
+                    self.crash(process.id)
+            if process.incarnation != incarnation:
+                return
+        if disk.written > disk.durable and not disk.syncing:  # one sync for all that this handler wrote
+            self._sync(process)
+
+    def _release(self, process: Process) -> None:
+        """Let the effects go that waited for what is durable now."""
+        incarnation, disk, queue = process.incarnation, process.disk, process.queue
+        while queue and queue[0][0] <= disk.durable and not process.paused:
+            self._perform(process, queue.popleft()[1])
+            if process.incarnation != incarnation:
+                return
+
+    def _perform(self, process: Process, effect: Effect) -> None:
+        if isinstance(effect, Send):
+            self._send(process.id, effect.to, effect.message)
+        elif isinstance(effect, Observe):
+            self._observe(process, effect)
+        elif isinstance(effect, SetTimer):
+            self._set_timer(process, effect)
+        elif isinstance(effect, CancelTimer):
+            process.alarms.pop(effect.timer, None)
+        elif isinstance(effect, Choose):
+            self.chooser.enable(Choice(process, effect.tag, below(effect.n, process.random)), 0)
+        elif isinstance(effect, Complete):
+            self.completions[process.id](effect)
+
+    def _send(self, sender: NodeId, to: NodeId, message: Message) -> None:
+        self.packets += 1
+        number = self.packets
+        if self._trace is not None:
+            self._trace(Step(self.chooser.now * 1000, "send", sender, to, number, message))
+        process = self.processes[to]
+        delays = self.network.route(sender, to, message, self.chooser.now)
+        if not delays:
+            self._note("drop", to, sender, number)
+        for delay in delays:
+            self.chooser.enable(Delivery(number, sender, process, message), delay)
+
+    def _set_timer(self, process: Process, effect: SetTimer) -> None:
+        draw = process.spans.get(effect.span)
+        if draw is None:
+            # One stream per process and span: the draws of one timer do not move another's.
+            entity = f"{process.id} {len(process.spans)}"
+            draw = process.spans[effect.span] = sampler(effect.span, stream(self.seed, "timer", entity))
+        delay = draw()
+        deadline = self.chooser.now + delay
+        alarm = process.alarms.get(effect.timer)
+        if alarm is not None and alarm.enabled <= deadline:
+            alarm.deadline = deadline
+            return
+        alarm = process.alarms[effect.timer] = Alarm(process, effect.timer, deadline)
+        self.chooser.enable(alarm, delay)
+
+    def _sync(self, process: Process) -> None:
+        delay = process.fsync()
+        disk = process.disk
+        if delay:
+            disk.syncing = True
+            self.chooser.enable(Synced(process, disk.written), delay)
+        else:
+            disk.settle(disk.written)
+            self._release(process)
+
+    def _observe(self, process: Process, effect: Observe) -> None:
+        observation = Observation(
+            self.chooser.now * 1000, process.id, effect.what, effect.term, effect.slot, effect.digest
+        )
+        self.observations.append(observation)
+        if self._trace is not None:
+            self._trace(Step(observation.time, "observe", process.id, what=effect))
+        for watcher in self.watchers.get(effect.what, ()):
+            watcher(observation)
+
+    def _note(self, event: str, node: NodeId, peer: NodeId | None = None, packet: int | None = None, what: Any = None) -> None:
+        if self._trace is not None:
+            self._trace(Step(self.chooser.now * 1000, event, node, peer, packet, what))
+
+
+def _written(write: Write) -> dict[str, Any]:
+    """A write as the trace shows it."""
+    match write:
+        case Save(name, record):
+            return {"save": name, "record": record}
+        case Append(entries):
+            return {"append": entries}
+        case Truncate(index):
+            return {"truncate": index}

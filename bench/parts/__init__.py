@@ -1,0 +1,1 @@
+"""Small algebras that the protocols' papers share."""

@@ -1,0 +1,55 @@
+"""What a protocol's file offers: its nodes by mode, its parameters, and what each mode promises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+
+from bench.node import Node, NodeId
+
+NodeClass = Callable[[NodeId, tuple[NodeId, ...], Any], Node]
+
+
+@dataclass(frozen=True)
+class Mode:
+    """One way of running a protocol.
+
+    ``promises`` is the strongest consistency model that the mode guarantees to clients (None: nothing), ``breaks`` are
+    models that it must be seen to break under some fault, ``reads_anywhere`` says whether every replica answers reads.
+    """
+
+    node: NodeClass
+    promises: str | None
+    breaks: tuple[str, ...] = ()
+    reads_anywhere: bool = False
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """A protocol as the bench runs it.
+
+    ``operations`` are the functions that it can serve; ``sessions`` says whether sending an operation twice is
+    harmless, so that clients may retry; ``recovers_within`` is the stated bound, in microseconds after heal, within
+    which every client is served again.
+    """
+
+    summary: str
+    parameters: type[msgspec.Struct]
+    modes: Mapping[str, Mode]
+    operations: frozenset[str]
+    sessions: bool
+    recovers_within: Callable[[Any], int]
+    mutant_of: str | None = None
+
+    def mutant(self, of: str, node: NodeClass, breaks: str) -> Protocol:
+        """This protocol with one rule broken: the node class replaces mode ``of`` ("raft/log"), and keeps its promise."""
+        mode = of.partition("/")[2]
+        modes = {mode: replace(self.modes[mode], node=node)}
+        return replace(self, summary=breaks, modes=modes, mutant_of=of)
+
+    @property
+    def default_mode(self) -> str:
+        return next(iter(self.modes))

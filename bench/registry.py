@@ -1,0 +1,121 @@
+"""What there is: protocols, mutants, faults and workloads, by name.
+
+The folder is the registry: the stem of a file in ``bench/protocols`` is a protocol's name, and so for the other kinds.
+A third party adds to it through entry points (groups ``aftershock.protocols``, ``.faults``, ``.workloads``), through
+``plugins = ["mine.py"]`` in the table ``[tool.aftershock]`` of the ``pyproject.toml`` in the working directory, or with
+``--plugin FILE``; such a file may define a ``PROTOCOL`` (under the file's stem), fault classes and workload classes.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import pkgutil
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from pathlib import Path
+from types import ModuleType
+
+from bench.conductor import EVENTS
+from bench.fault import FaultKind
+from bench.protocol import Mode, Protocol
+from bench.workload import WorkloadKind
+from scenarios.schema import Kinds, ProtocolKind
+
+CHECKERS = ("linearizable", "agreement", "leadership", "invariants", "progress")
+"""Every verdict that a run can have, in the order in which they are shown."""
+
+
+class BadPlugin(ValueError):
+    """A plugin that cannot be used; one line that says why."""
+
+
+@dataclass
+class Registry:
+    """Everything that can be named in a scenario or on the command line."""
+
+    protocols: dict[str, Protocol] = field(default_factory=dict)
+    faults: dict[str, type[FaultKind]] = field(default_factory=dict)
+    workloads: dict[str, type[WorkloadKind]] = field(default_factory=dict)
+
+    @classmethod
+    def load(cls, plugins: Iterable[str | Path] = ()) -> Registry:
+        """The built-in ones, those of installed distributions, and those of these files."""
+        registry = cls()
+        for folder in ("protocols", "mutants", "faults", "workloads"):
+            package = importlib.import_module(f"bench.{folder}")
+            for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda found: found.name):
+                registry.add(importlib.import_module(f"bench.{folder}.{module.name}"), module.name)
+        for group in ("protocols", "faults", "workloads"):
+            for point in sorted(entry_points(group=f"aftershock.{group}"), key=lambda point: point.name):
+                try:
+                    registry.add(importlib.import_module(point.module), point.name)
+                except ImportError as error:
+                    raise BadPlugin(f"the installed plugin {point.name} ({point.module}): {error}") from error
+        for plugin in plugins:
+            registry.add_file(Path(plugin))
+        return registry
+
+    def add(self, module: ModuleType, name: str) -> bool:
+        """Take what a module defines; false when it defines nothing that is known here."""
+        found = False
+        protocol = getattr(module, "PROTOCOL", None)
+        if isinstance(protocol, Protocol):
+            self._put(self.protocols, name, protocol, "protocol")
+            found = True
+        for item in vars(module).values():
+            if isinstance(item, type) and item.__module__ == module.__name__:
+                tag = getattr(item, "__struct_config__", None) and item.__struct_config__.tag
+                if issubclass(item, FaultKind) and isinstance(tag, str):
+                    self._put(self.faults, tag, item, "fault")
+                    found = True
+                elif issubclass(item, WorkloadKind) and isinstance(tag, str):
+                    self._put(self.workloads, tag, item, "workload")
+                    found = True
+        return found
+
+    @staticmethod
+    def _put(table: dict, name: str, item: object, kind: str) -> None:  # type: ignore[type-arg]
+        if name in table:
+            raise BadPlugin(f"there is a {kind} called {name} already")
+        table[name] = item
+
+    def add_file(self, path: Path) -> None:
+        """Take what a Python file defines."""
+        name = f"aftershock_plugin_{path.stem}"
+        spec = importlib.util.spec_from_file_location(name, path)
+        if spec is None or spec.loader is None or not path.is_file():
+            raise BadPlugin(f"{path}: no such Python file")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module
+        try:
+            spec.loader.exec_module(module)
+        except (ImportError, SyntaxError) as error:
+            raise BadPlugin(f"{path}: {error}") from error
+        if not self.add(module, path.stem):
+            raise BadPlugin(f"{path}: defines no PROTOCOL, no fault and no workload")
+
+    def kinds(self) -> Kinds:
+        """What scenarios may name."""
+        return Kinds(
+            faults=self.faults,
+            workloads=self.workloads,
+            protocols={
+                name: ProtocolKind(parameters=protocol.parameters, modes=tuple(protocol.modes))
+                for name, protocol in self.protocols.items()
+            },
+            events=tuple(EVENTS),
+            checkers=CHECKERS,
+        )
+
+    def column(self, column: str) -> tuple[str, Protocol, str, Mode]:
+        """The protocol and mode that "raft/log" or "raft" name. Raises `KeyError` with the name that is not known."""
+        name, _, mode = column.partition("/")
+        protocol = self.protocols[name]
+        mode = mode or protocol.default_mode
+        return name, protocol, mode, protocol.modes[mode]
+
+    def mutants(self) -> Mapping[str, Protocol]:
+        return {name: protocol for name, protocol in self.protocols.items() if protocol.mutant_of}

@@ -1,0 +1,296 @@
+"""One run, from a scenario to what is to be said of it: plan, run, check, compare with what was promised.
+
+Every step takes a frozen value and returns one, and each can be saved and taken up again:
+
+    Scenario -> plan -> Plan -> execute -> Recording -> judge -> Outcome
+
+A plan has every draw of operations and faults made; a run is a function of its plan alone.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+from bench.conductor import Conductor
+from bench.draws import shuffled, stream
+from bench.fault import FaultKind
+from bench.protocol import Mode
+from bench.protocol import Protocol as ProtocolEntry
+from bench.registry import CHECKERS, Registry
+from bench.system import System
+from bench.workload import Operation, WorkloadKind
+from checkers import History, Observations, Outcome, Verdict, check
+from checkers import agreement, invariants, leadership, progress
+from checkers.trace import Trace
+from reports.subject import Judged
+from scenarios.schema import Expectation, Fault, Scenario
+
+LINEARIZABLE_STEPS = 20_000_000
+_EVENTS_PER_SECOND = 20_000
+
+Status = Literal["as expected", "not as expected", "undecided"]
+
+
+class Unfit(ValueError):
+    """A scenario that this protocol or system cannot be put through; one line that says why."""
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """One run to be: the scenario as resolved (one column, its seed, every fault explicit) and every operation."""
+
+    name: str
+    scenario: Scenario
+    operations: tuple[Operation, ...]
+
+    @property
+    def seed(self) -> int:
+        assert self.scenario.seed is not None
+        return self.scenario.seed
+
+    @property
+    def column(self) -> str:
+        return self.scenario.protocols[0]
+
+
+class Recording(msgspec.Struct, frozen=True):
+    """What a run has left behind. ``cut_short`` says why it ended before its time: a storm, or a broken invariant."""
+
+    plan: Plan
+    history: History
+    observations: Observations
+    trace: Trace | None
+    counters: Mapping[str, int]
+    never_started: tuple[str, ...]
+    cut_short: tuple[Literal["storm", "invariant"], str] | None
+
+
+class Result(msgspec.Struct, frozen=True):
+    """What is to be said of a recording. ``notes`` are the reasons why it is undecided or not as expected."""
+
+    judged: tuple[Judged, ...]
+    status: Status
+    notes: tuple[str, ...]
+
+
+class MakeSystem(Protocol):
+    """Builds the system that a plan is run on."""
+
+    def __call__(self, plan: Plan, protocol: ProtocolEntry, mode: Mode, *, trace: bool) -> System: ...
+
+
+# ------------------------------------------------------------------------------------------------------------------ plan
+
+
+def plan(name: str, scenario: Scenario, column: str, seed: int, registry: Registry) -> Plan:
+    """Make every draw of a scenario for one column ("raft/log") and one seed.
+
+    Raises `Unfit` when the protocol does not know what the workload asks for.
+    """
+    protocol_name, protocol, mode, _ = registry.column(column)
+    workload = scenario.workload
+    assert isinstance(workload, WorkloadKind)
+    unknown = sorted(workload.operations - protocol.operations)
+    if unknown:
+        known = ", ".join(sorted(protocol.operations))
+        raise Unfit(f"{protocol_name} knows no {', '.join(unknown)}: it serves {known}")
+    nodes = tuple(f"n{i}" for i in range(1, scenario.cluster.nodes + 1))
+    faults: list[Fault] = []
+    for index, fault in enumerate(scenario.faults):
+        assert isinstance(fault, FaultKind)
+        faults += fault.planned(scenario, nodes, stream(seed, "fault", str(index)))
+    core = scenario.core
+    if scenario.heal_core and not core:
+        core = tuple(sorted(shuffled(nodes, stream(seed, "core"))[: len(nodes) // 2 + 1], key=nodes.index))
+    resolved = msgspec.structs.replace(
+        scenario,
+        seed=seed,
+        protocols=(f"{protocol_name}/{mode}",),
+        heal=scenario.heals_at,
+        core=core,
+        faults=tuple(faults),
+    )
+    return Plan(name, resolved, workload.plan(resolved, nodes, seed))
+
+
+# --------------------------------------------------------------------------------------------------------------- execute
+
+
+def simulated(plan: Plan, protocol: ProtocolEntry, mode: Mode, *, trace: bool) -> System:
+    """The simulated cluster of a plan."""
+    from bench.systems.simulated import Simulated
+
+    scenario = plan.scenario
+    workload = scenario.workload
+    assert isinstance(workload, WorkloadKind)
+    nodes = tuple(f"n{i}" for i in range(1, scenario.cluster.nodes + 1))
+    name = plan.column.partition("/")[0]
+    clients = [session.id for session in workload.sessions(nodes)]
+    return Simulated(
+        scenario.cluster,
+        mode.node,
+        scenario.protocol.get(name) or protocol.parameters(),
+        [*clients, *(f"f{i}" for i in range(1, len(nodes) + 1))],
+        plan.seed,
+        patience=workload.patience,
+        retries=protocol.sessions,
+        events_max=scenario.events_max or scenario.duration * _EVENTS_PER_SECOND // 1_000_000 + _EVENTS_PER_SECOND,
+        trace=trace,
+    )
+
+
+def execute(plan: Plan, registry: Registry, *, trace: bool = True, system: MakeSystem = simulated) -> Recording:
+    """Run a plan. Raises `Unfit` when the system lacks an ability that a fault needs."""
+    _, protocol, _, mode = registry.column(plan.column)
+    cluster = system(plan, protocol, mode, trace=trace)
+    for fault in plan.scenario.faults:
+        assert isinstance(fault, FaultKind)
+        missing = fault.needs - cluster.abilities
+        if missing:
+            raise Unfit(f"the fault {fault.name} needs a system that can {', '.join(sorted(missing))}")
+    conducted = Conductor(plan.scenario, plan.operations, cluster, reads_anywhere=mode.reads_anywhere).run()
+    history = History.from_events(conducted.events)
+    observations = Observations(cluster.observations())
+    ended = conducted.ended
+    counters = {**_count(history, observations), **conducted.counters, **cluster.counters()}
+    return Recording(
+        plan,
+        history,
+        observations,
+        cluster.trace(),
+        dict(sorted(counters.items())),
+        conducted.never_started,
+        None if ended is None else (ended.kind, ended.reason),
+    )
+
+
+def _count(history: History, observations: Observations) -> dict[str, int]:
+    """Figures that `[at-least]` can ask for and the report prints."""
+    operations = [operation for operation in history.operations() if not operation.final]
+    types = Counter(operation.type for operation in operations)
+    done = Counter(operation.f for operation in operations if operation.type == "ok")
+    said = Counter(observation.what for observation in observations)
+    return {
+        "operations": len(operations),
+        **{kind: types[kind] for kind in ("ok", "fail", "info")},
+        "reads": done["read"],
+        "writes": done["write"],
+        "cas": done["cas"],
+        "cas-refused": sum(op.f == "cas" and op.type == "ok" and op.result is False for op in operations),
+        "shed": 0,
+        "faults": 0,
+        "leader-changes": 0,
+        "leader-changes-under-load": 0,
+        "elections": said["lead"],
+        "campaigns": said["campaign"],
+        "votes": said["vote"],
+        "decisions": said["decide"],
+        "truncations": said["truncate"],
+        "starts": said["start"],
+    }
+
+
+# ----------------------------------------------------------------------------------------------------------------- judge
+
+
+def judge(recording: Recording, registry: Registry) -> Result:
+    """Check a recording and compare every verdict with what was promised or what the scenario expects."""
+    plan = recording.plan
+    name, protocol, mode_name, mode = registry.column(plan.column)
+    expected = {**_promised(mode), **plan.scenario.expect.of(name, mode_name)}
+    if recording.cut_short is not None:
+        expected["progress"] = "any"  # there was no time for it
+    judged = tuple(
+        Judged(checker, verdict, expected[checker], _fits(verdict, expected[checker]))
+        for checker in CHECKERS
+        for verdict in [_CHECKS[checker](recording, protocol)]
+    )
+    notes = [
+        f"{each.name} is {each.verdict.outcome}, expected {each.expected}"
+        for each in judged
+        if not each.as_expected and each.verdict.outcome is not Outcome.UNKNOWN
+    ]
+    wrong = bool(notes)
+    notes += [
+        f"{each.name} is undecided: {each.verdict.reason}"
+        for each in judged
+        if not each.as_expected and each.verdict.outcome is Outcome.UNKNOWN
+    ]
+    if recording.cut_short is not None and recording.cut_short[0] == "storm":
+        notes.append(f"storm: {recording.cut_short[1]}")
+    elif recording.cut_short is None:
+        notes += [f"the fault {fault} never started" for fault in recording.never_started]
+        notes += [
+            f"{counter} reached {recording.counters.get(counter, 0):,}, at least {least:,} wanted"
+            for counter, least in plan.scenario.at_least.items()
+            if recording.counters.get(counter, 0) < least
+        ]
+    status: Status = "not as expected" if wrong else "undecided" if notes else "as expected"
+    return Result(judged, status, tuple(notes))
+
+
+def _promised(mode: Mode) -> dict[str, Expectation]:
+    linearizable: Expectation = "valid" if mode.promises == "linearizable" else "any"
+    return {
+        "linearizable": linearizable, "agreement": "valid", "leadership": "valid", "invariants": "valid", "progress": "valid",
+    }  # fmt: skip
+
+
+def _fits(verdict: Verdict, expected: Expectation) -> bool:
+    """Whether one seed's verdict is in order; "breakable" asks for a breach in one of several seeds: see `merge`."""
+    match expected:
+        case "any":
+            return True
+        case "breakable":
+            return verdict.outcome is not Outcome.UNKNOWN
+        case _:
+            return verdict.outcome == expected
+
+
+def _linearizable(recording: Recording, protocol: ProtocolEntry) -> Verdict:
+    workload = recording.plan.scenario.workload
+    assert isinstance(workload, WorkloadKind)
+    return check(recording.history, "linearizable", model=workload.model, steps=LINEARIZABLE_STEPS)
+
+
+def _progress(recording: Recording, protocol: ProtocolEntry) -> Verdict:
+    scenario = recording.plan.scenario
+    workload = scenario.workload
+    assert isinstance(workload, WorkloadKind)
+    nodes = tuple(f"n{i}" for i in range(1, scenario.cluster.nodes + 1))
+    pinned = {session.id: session.pinned for session in workload.sessions(nodes) if session.pinned is not None}
+    parameters = scenario.protocol.get(recording.plan.column.partition("/")[0]) or protocol.parameters()
+    return progress.check(
+        recording.history,
+        heal=scenario.heals_at * 1000,
+        bound=protocol.recovers_within(parameters) * 1000,
+        end=scenario.duration * 1000 if recording.cut_short is None else 0,
+        pinned=frozenset(pinned),
+        excused=frozenset(id for id, node in pinned.items() if scenario.core and node not in scenario.core),
+    )
+
+
+_CHECKS: dict[str, Callable[[Recording, ProtocolEntry], Verdict]] = {
+    "linearizable": _linearizable,
+    "agreement": lambda recording, _: agreement.check(recording.observations),
+    "leadership": lambda recording, _: leadership.check(recording.observations),
+    "invariants": lambda recording, _: invariants.check(recording.observations),
+    "progress": _progress,
+}
+
+
+def merge(results: Sequence[Result]) -> tuple[Status, tuple[str, ...]]:
+    """What several seeds of one column say together: a "breakable" model must have been broken by one of them."""
+    notes = []
+    for each in results[0].judged if results else ():
+        if each.expected == "breakable":
+            verdicts = [judged.verdict for result in results for judged in result.judged if judged.name == each.name]
+            if not any(verdict.outcome is Outcome.INVALID for verdict in verdicts):
+                notes.append(f"{each.name} was not seen to break")
+    statuses = {result.status for result in results}
+    if notes or "not as expected" in statuses:
+        return "not as expected", tuple(notes)
+    return ("undecided" if "undecided" in statuses else "as expected"), ()

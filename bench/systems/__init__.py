@@ -1,0 +1,1 @@
+"""Systems that an experiment can be done to."""

@@ -1,0 +1,76 @@
+"""One entry point for every consistency: a name finds a module of this package that defines ``judge``.
+
+A new consistency is one new file, ``checkers/<name>.py``, with ``judge(history, model, budget) -> Verdict``.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from pkgutil import iter_modules
+from types import ModuleType
+
+import checkers
+from checkers.budget import Budget
+from checkers.history import BadHistory, History
+from checkers.model import Model
+from checkers.models import by_name
+from checkers.models.infer import infer_model
+from checkers.verdict import Verdict, unknown
+
+ALIASES = {"strong": "linearizable", "weak": "bounded-staleness"}
+
+
+def check(
+    history: History,
+    consistency: str = "linearizable",
+    model: Model | str | None = None,
+    *,
+    steps: int | None = None,
+    timeout: float | None = None,
+    memory: int | None = None,
+) -> Verdict:
+    """Judge a history against a consistency model.
+
+    ``model`` is what the clients talk to: a `Model`, its name, or None to infer it from the operations. ``steps`` bounds
+    the search in configurations and is deterministic; ``timeout`` (seconds) and ``memory`` (bytes of the search's own
+    tables, 2 GiB if not given) guard from outside, and a verdict they cut short is unknown and not reproducible.
+
+    Raises `BadHistory` for operations that the model does not know and `ValueError` for an unknown consistency.
+    """
+    module = _module(consistency)
+    codes = history.f.codes[history.invocations]
+    txn = history.f.code("txn")
+    if txn >= 0 and (codes == txn).any():
+        at = int(history.indices[history.invocations[int((codes == txn).argmax())]])
+        raise BadHistory(f"event {at}: transactions (f = \"txn\") are not judged yet")
+    if len(history.invocations) == 0:
+        return unknown(ALIASES.get(consistency, consistency), "the history has no operations")
+    if model is None:
+        model = infer_model(history)
+    if isinstance(model, str):
+        model = by_name(model)
+    verdict: Verdict = module.judge(history, model, Budget(steps=steps, timeout=timeout, memory=memory))
+    return verdict
+
+
+def consistencies() -> list[str]:
+    """The names that `check` accepts, without aliases."""
+    found = []
+    for info in iter_modules(checkers.__path__):
+        if not info.ispkg and info.name not in _NOT_CONSISTENCIES and hasattr(import_module(f"checkers.{info.name}"), "judge"):
+            found.append(info.name.replace("_", "-"))
+    return found
+
+
+_NOT_CONSISTENCIES = frozenset({"consistency"})
+
+
+def _module(name: str) -> ModuleType:
+    stem = ALIASES.get(name, name).replace("-", "_")
+    if stem.isidentifier() and find_spec(f"checkers.{stem}") is not None:
+        module = import_module(f"checkers.{stem}")
+        if hasattr(module, "judge"):
+            return module
+    known = ", ".join(sorted([*consistencies(), *(alias for alias, of in ALIASES.items() if of in consistencies())]))
+    raise ValueError(f"there is no consistency {name!r}; known are {known}")

@@ -1,0 +1,40 @@
+"""Strings that grow: get, put and append per key, as in Porcupine's key-value tests and MIT 6.824; "" before any put."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from checkers.history import Operation
+from checkers.model import ILLEGAL, Illegal, Keyed, State
+
+
+class KVAppend(Keyed):
+    """``initial`` is what a key holds before its first put; a get that returned nil saw the empty string."""
+
+    operations: ClassVar[frozenset[str] | None] = frozenset({"get", "put", "append"})
+
+    def __init__(self, initial: str = "") -> None:
+        self.initial = initial
+
+    def step(self, state: State, op: Operation) -> State | Illegal:
+        match op.f:
+            case "get":
+                return state if op.type == "info" or state == (op.value or "") else ILLEGAL
+            case "put":
+                return op.value
+            case _:
+                return state + op.value
+
+    def refusal(self, op: Operation) -> str | None:
+        if op.f in ("put", "append") and not isinstance(op.value, str):
+            return f"{op.f} needs a string, got {op.value!r}"
+        if op.f == "get" and not isinstance(op.value, str | None):
+            return f"a get returns a string, got {op.value!r}"
+        return super().refusal(op)
+
+    def rests_on(self, op: Operation, other: Operation) -> bool:
+        """A get that does not contain what was written happened before it, or after a later put: it does not need it."""
+        return op.f == "get" and other.f != "get" and other.value in (op.value or "")
+
+
+MODEL = KVAppend

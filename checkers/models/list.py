@@ -1,0 +1,31 @@
+"""A list: append an element, read the whole list."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from checkers.history import Operation
+from checkers.model import ILLEGAL, Illegal, Keyed, State, freeze
+
+
+class AppendList(Keyed):
+    """Empty at first; a read of nil saw the empty list."""
+
+    operations: ClassVar[frozenset[str] | None] = frozenset({"append", "read"})
+    initial: State = ()
+
+    def step(self, state: State, op: Operation) -> State | Illegal:
+        if op.f == "append":
+            return (*state, freeze(op.value))
+        return state if op.type == "info" or state == freeze(op.value or ()) else ILLEGAL
+
+    def refusal(self, op: Operation) -> str | None:
+        if op.f == "read" and not isinstance(op.value, (list, tuple, type(None))):
+            return f"a read of a list returns a list, got {op.value!r}"
+        return super().refusal(op)
+
+    def rests_on(self, op: Operation, other: Operation) -> bool:
+        return op.f == "read" and other.f == "append" and freeze(other.value) in freeze(op.value or ())  # type: ignore[operator]
+
+
+MODEL = AppendList

@@ -1,0 +1,47 @@
+"""A first-in-first-out queue: enqueue a value, dequeue the oldest one."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from checkers.history import Operation
+from checkers.model import ILLEGAL, Illegal, Keyed, State, freeze
+
+
+class Queue(Keyed):
+    """Empty at first. A dequeue with ``result: false``, or of nil, found the queue empty."""
+
+    operations: ClassVar[frozenset[str] | None] = frozenset({"enqueue", "dequeue"})
+    initial: State = ()
+
+    def step(self, state: State, op: Operation) -> State | Illegal:
+        if op.f == "enqueue":
+            return (*state, freeze(op.value))
+        if op.type == "info":  # nobody knows what was taken
+            return state[1:] if state else ILLEGAL
+        if _empty(op):
+            return ILLEGAL if state else state
+        return state[1:] if state and state[0] == freeze(op.value) else ILLEGAL
+
+    def refusal(self, op: Operation) -> str | None:
+        if op.f == "enqueue" and op.value is None:
+            return "enqueue needs a value"
+        return super().refusal(op)
+
+    def observes(self, op: Operation) -> bool:
+        return _empty(op)
+
+    def rests_on(self, op: Operation, other: Operation) -> bool:
+        """Enqueues and dequeues of one value stay together, or what is behind it would never come out."""
+        if other.f == "dequeue" and other.type == "info":
+            return op.f == "dequeue"
+        if op.f == other.f or _empty(op) or _empty(other) or op.type == "info":
+            return False
+        return freeze(op.value) == freeze(other.value)
+
+
+def _empty(op: Operation) -> bool:
+    return op.f == "dequeue" and op.type != "info" and (op.result is False or op.value is None)
+
+
+MODEL = Queue

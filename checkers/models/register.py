@@ -1,0 +1,73 @@
+"""A register: write a value, read the last one written (Lamport 1986, atomic)."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from checkers.history import READS, Operation
+from checkers.model import ILLEGAL, Illegal, Keyed, State, freeze
+
+
+class Register(Keyed):
+    """Reads and writes. ``initial`` is the value before the first write, nil unless told otherwise."""
+
+    operations: ClassVar[frozenset[str] | None] = frozenset({"read", "get", "write", "put"})
+
+    def __init__(self, initial: Any = None) -> None:
+        self.initial = freeze(initial)
+
+    def step(self, state: State, op: Operation) -> State | Illegal:
+        match op.f:
+            case "read" | "get":
+                return state if op.type == "info" or state == freeze(op.value) else ILLEGAL
+            case "delete":
+                # Refused means that there was nothing to delete.
+                return ILLEGAL if op.result is False and state is not None else None
+            case "cas":
+                old, new = op.value
+                matches = state == freeze(old)
+                if op.result is False and op.type != "info":
+                    return ILLEGAL if matches else state
+                return freeze(new) if matches else ILLEGAL
+            case _:
+                return freeze(op.value)
+
+    def refusal(self, op: Operation) -> str | None:
+        if op.f == "cas" and not (isinstance(op.value, (list, tuple)) and len(op.value) == 2):
+            return f"a cas needs the value [old, new], got {op.value!r}"
+        return super().refusal(op)
+
+    def observes(self, op: Operation) -> bool:
+        if op.f in READS or (op.result is False and op.type != "info"):
+            return True
+        return op.f == "cas" and freeze(op.value[0]) == freeze(op.value[1]) and op.type != "info"
+
+    def rests_on(self, op: Operation, other: Operation) -> bool:
+        """An answer rests on the writers of the value that it saw; a refusal on whatever may have been there instead."""
+        if other.f in READS or (other.result is False and other.f == "cas"):
+            return False
+        if op.f == "cas":
+            seen = freeze(op.value[0])
+            if op.result is False:
+                return True
+        elif op.f in READS:
+            seen = freeze(op.value)
+        else:
+            return op.f == "delete" and op.result is False and other.f == "delete"
+        if op.type == "info" and op.f in READS:
+            return False
+        return bool(written(other) == seen)
+
+
+def written(op: Operation) -> Any:
+    """The value that a mutating operation leaves behind."""
+    match op.f:
+        case "cas":
+            return freeze(op.value[1])
+        case "delete":
+            return None
+        case _:
+            return freeze(op.value)
+
+
+MODEL = Register

@@ -1,0 +1,183 @@
+"""A history taken apart for a search: independent parts, each a few columns of small integers.
+
+Operations that a model cannot tell apart (same f, value, answer) share a class, so that a model's step is asked once for
+each state and class and then remembered. What failed is dropped, and so is a read that nobody saw the answer of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from checkers.history import FAIL, INFO, OK, BadHistory, History, Operation
+from checkers.model import Illegal, Keyed, Model
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+NEVER = 1 << 62  # the return of an operation that is never over
+REFUSED = -1  # in a table of steps: this state cannot give that answer
+
+
+class Part:
+    """Operations of one part, in order of invocation.
+
+    ``numbers`` are their numbers in the history, ``classes`` index the table of steps, ``begins`` and ``ends`` are
+    positions of events, `NEVER` for info.
+    """
+
+    __slots__ = ("begins", "classes", "ends", "name", "numbers")
+
+    def __init__(self, name: Hashable, numbers: list[int], classes: list[int], begins: list[int], ends: list[int]) -> None:
+        self.name = name
+        self.numbers = numbers
+        self.classes = classes
+        self.begins = begins
+        self.ends = ends
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def only(self, kept: Iterable[int]) -> Part:
+        """The part that holds only these, given as places in this one, in order."""
+        rows = list(kept)
+        return Part(
+            self.name,
+            [self.numbers[i] for i in rows],
+            [self.classes[i] for i in rows],
+            [self.begins[i] for i in rows],
+            [self.ends[i] for i in rows],
+        )
+
+
+class Steps:
+    """A model's transitions, filled on demand: ``rows[state][class]`` is the next state, or `REFUSED`."""
+
+    def __init__(self, model: Model, samples: Sequence[Operation]) -> None:
+        self.model = model
+        self.samples = samples  # one operation of each class
+        self.observes = [model.observes(sample) for sample in samples]
+        self.states: list[Any] = [model.initial]
+        self._ids: dict[Any, int] = {model.initial: 0}
+        self.rows: list[dict[int, int]] = [{}]
+
+    def fill(self, state: int, kind: int) -> int:
+        """Ask the model, and remember."""
+        after = self.model.step(self.states[state], self.samples[kind])
+        if isinstance(after, Illegal):
+            known = REFUSED
+        else:
+            known = self._ids.setdefault(after, len(self.states))
+            if known == len(self.states):
+                self.states.append(after)
+                self.rows.append({})
+            if known != state and self.observes[kind]:
+                raise ValueError(f"{self.model.name} says that {self.samples[kind].call} only observes, yet it changes a state")
+        self.rows[state][kind] = known
+        return known
+
+
+class Columns:
+    """The operations of a history that a checker has to explain, as arrays in order of invocation.
+
+    ``f``, ``value``, ``result`` and ``key`` are codes into the history's tables (-1: none); ``info`` marks those that
+    were never answered.
+    """
+
+    def __init__(self, history: History, model: Model) -> None:
+        self.history = history
+        done = history.completions
+        kind = np.where(done >= 0, history.types[done], INFO)
+        self.completed = int((kind == OK).sum())
+        f = history.f.codes[history.invocations]
+        reads = np.array([name in model.reads for name in history.f.table], np.bool_)
+        keep = (kind != FAIL) & ~((kind == INFO) & reads[f]) if len(reads) else kind != FAIL
+        self._known(model, f[keep], np.flatnonzero(keep))
+        self.numbers: NDArray[np.int64] = np.flatnonzero(keep)
+        at, done = history.invocations[keep], done[keep]
+        self.info: NDArray[np.bool_] = kind[keep] == INFO
+        self.f: NDArray[np.int32] = f[keep]
+        self.begins: NDArray[np.int64] = at
+        self.ends: NDArray[np.int64] = np.where(self.info, NEVER, done)
+        asked, answered = history.values.codes[at], history.values.codes[done]
+        # An ok carries the value; one that left it out keeps the invocation's, except that a read may have seen nil.
+        said = ~self.info & ((answered != history.values.code(None)) | reads[self.f])
+        self.value: NDArray[np.int32] = np.where(said, answered, asked)
+        self.key: NDArray[np.int32] | None = None if history.keyed is None else history.keyed.codes[at]
+        self.result: NDArray[np.int32] | None = None
+        if history.results is not None:
+            self.result = np.where(self.info, history.results.code(None), history.results.codes[done]).astype(np.int32)
+
+    def _known(self, model: Model, f: NDArray[np.int32], numbers: NDArray[np.int64]) -> None:
+        if model.operations is None:
+            return
+        known = np.array([name in model.operations for name in self.history.f.table], np.bool_)
+        strange = np.flatnonzero(~known[f]) if len(known) else []
+        if len(strange):
+            refuse(model, self.history.operation(int(numbers[strange[0]])))
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def rows(self, rows: NDArray[Any]) -> Columns:
+        """Some of them, in the order given."""
+        part = object.__new__(Columns)
+        part.history, part.completed = self.history, self.completed
+        for name in ("numbers", "info", "f", "begins", "ends", "value", "key", "result"):
+            column = getattr(self, name)
+            setattr(part, name, None if column is None else column[rows])
+        return part
+
+    def parts(self, model: Model) -> tuple[list[Part], Steps]:
+        """One part per independent piece of the model's object, in order of first use, and their table of steps.
+
+        Raises `BadHistory` for an operation that makes no sense to the model.
+        """
+        by_key = type(model).partition is Keyed.partition and self.key is not None
+        n = len(self)
+        keys: list[int] = [0] * n if self.key is None else self.key.tolist()
+        nothing = [0] * n
+        columns = zip(
+            self.f.tolist(),
+            self.value.tolist(),
+            nothing if self.result is None else self.result.tolist(),
+            self.info.tolist(),
+            nothing if by_key else keys,
+            strict=True,
+        )
+        numbers = self.numbers.tolist()
+        ids: dict[tuple[Any, ...], int] = {}
+        classes = [ids.setdefault(row, len(ids)) for row in columns]
+        samples: list[Operation] = []
+        for number, kind in zip(numbers, classes, strict=True):
+            if kind == len(samples):
+                sample = self.history.operation(number)
+                refuse(model, sample)
+                samples.append(sample)
+        where: list[Hashable]
+        if by_key:
+            assert self.history.keyed is not None
+            table = self.history.keyed.table
+            where = [table[key] for key in keys]
+        else:
+            home = [model.partition(sample) for sample in samples]
+            where = [home[kind] for kind in classes]
+        found: dict[Hashable, Part] = {}
+        for name, number, kind, begin, end in zip(where, numbers, classes, self.begins.tolist(), self.ends.tolist(), strict=True):
+            part = found.get(name)
+            if part is None:
+                part = found[name] = Part(name, [], [], [], [])
+            part.numbers.append(number)
+            part.classes.append(kind)
+            part.begins.append(begin)
+            part.ends.append(end)
+        return list(found.values()), Steps(model, samples)
+
+
+def refuse(model: Model, op: Operation) -> None:
+    """Raise `BadHistory` if the operation makes no sense to the model."""
+    reason = model.refusal(op)
+    if reason is not None:
+        raise BadHistory(f"event {op.index}: {reason}")

@@ -1,0 +1,56 @@
+"""Progress: once the faults are over, everybody is served again within the protocol's stated bound.
+
+Under an unreliable network no consensus protocol can promise progress (Fischer, Lynch & Paterson 1985), so nothing is
+demanded while faults last. After `heal`: within the bound every session that asks for something completes an operation,
+and every operation that is invoked later completes. A refusal completes an operation of a session that is pinned to
+one node; anybody else must be served.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container
+
+from checkers.history import History, Operation, Process, seconds
+from checkers.verdict import Verdict, invalid, unknown, valid
+
+NAME = "progress"
+
+
+def check(
+    history: History, *, heal: int, bound: int, end: int, pinned: Container[Process] = (), excused: Container[Process] = ()
+) -> Verdict:
+    """Judge a run whose faults ended at ``heal`` and which went on until ``end``; times are nanoseconds.
+
+    ``pinned`` sessions may be refused; ``excused`` ones are not judged (they are cut off for good).
+    """
+    due = heal + bound
+    if end < due:
+        return unknown(NAME, f"the run ended {seconds(end - heal)} after heal, before the bound of {seconds(bound)}")
+    later: dict[Process, list[Operation]] = {}
+    for operation in history.operations():
+        if operation.time >= heal and not operation.final and operation.session not in excused:
+            later.setdefault(operation.session, []).append(operation)
+    recovered = None
+    for session, operations in later.items():
+        completed = [op for op in operations if _completed(op, session in pinned)]
+        for operation in operations:
+            if operation.time >= due and not _completed(operation, session in pinned):
+                reason = f"an operation was not served {seconds(operation.time - heal)} after heal (bound {seconds(bound)})"
+                return invalid(NAME, reason, (operation,))
+        first = min((op.return_time or 0 for op in completed), default=None)
+        if first is None or first > due:
+            waited = "never" if first is None else seconds(first - heal)
+            if first is None and operations[-1].time >= due:  # its only operations came late, and were judged above
+                continue
+            reason = f"session {session} completed its first operation {waited} after heal (bound {seconds(bound)})"
+            return invalid(NAME, reason, operations[:3])
+        if session not in pinned:
+            recovered = first if recovered is None else min(recovered, first)
+    if recovered is None:
+        return unknown(NAME, "nobody asked for anything after heal")
+    reason = f"first operation served {seconds(recovered - heal)} after heal (bound {seconds(bound)})"
+    return valid(NAME, reason, recovered_after_ns=recovered - heal, bound_ns=bound)
+
+
+def _completed(operation: Operation, may_be_refused: bool) -> bool:
+    return operation.type == "ok" or (operation.type == "fail" and (may_be_refused or operation.session == "shed"))

@@ -1,0 +1,226 @@
+"""Is there an order? The search of Wing & Gong (1993) as improved by Lowe (2017), in plain Python.
+
+Returns are visited in order. At each, its operation must take its place if it has not: it, or others that are open
+first (just in time: nothing is placed before it has to be). A configuration is how far we are, which open operations
+have been placed, and the state; one that was seen is not looked at again. Three things keep it small, and all are exact:
+an operation that only observes is placed as soon as it fits the state; of open operations of one class only the one
+that must end first is tried; and a configuration that has used up more of the unanswered operations than one seen
+before, and is else the same, can do nothing that the other could not.
+"""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Iterator
+
+import msgspec
+
+from checkers.parts import NEVER, REFUSED, Part, Steps
+
+_BYTES = 250  # of memory for a remembered configuration, measured
+
+
+class _Frame(msgspec.Struct, gc=False):
+    """A configuration with what is left to try from it."""
+
+    level: int
+    placed: int
+    used: int
+    state: int
+    length: int  # of the path that led here
+    choices: Iterator[tuple[int, int]]
+    answered: bool = True  # whether the choices are operations that were answered
+
+
+class Search:
+    """A search of one part that can stop after any number of steps and go on later.
+
+    ``outcome`` is None until it is known. ``longest`` is the longest order found, as places in the part; ``level`` is
+    how many returns it satisfies; ``stuck`` are the operations that were open then and could not come next.
+    """
+
+    def __init__(self, part: Part, table: Steps) -> None:
+        self.part = part
+        self.table = table
+        self.outcome: bool | None = None
+        self.steps = 0
+        ends = part.ends
+        self._returns = sorted((i for i in range(len(part)) if ends[i] != NEVER), key=ends.__getitem__)
+        self._infos = [i for i in range(len(part)) if ends[i] == NEVER]
+        self._bit = [0] * len(part)  # of an open operation, among those that are open with it
+        self._open: list[list[int]] = []  # per return: who is open just before it, in order of return
+        self._info_count: list[int] = []  # per return: how many unanswered ones were invoked before it
+        self._now: list[tuple[int, int]] = []
+        self._free: list[int] = []
+        self._bits = 0
+        self._invoked = 0
+        self._seen: dict[tuple[int, int, int], list[int]] = {}
+        self._entries = 0
+        self._frames: list[_Frame] = []
+        self._path: list[int] = []
+        self._enter: tuple[int, int, int, int, bool] | None = (0, 0, 0, 0, False)
+        self._best: list[int] = []
+        self._shared = 0  # how much of the best order is also the beginning of the present one
+        self.level = -1
+        self._extend(0)
+
+    @property
+    def memory(self) -> int:
+        """Bytes of the tables, about."""
+        return self._entries * _BYTES
+
+    def _extend(self, level: int) -> None:
+        """Work out who is open at each return up to this one."""
+        begins, ends = self.part.begins, self.part.ends
+        while len(self._open) <= level and len(self._open) < len(self._returns):
+            if self._open:
+                _, gone = self._now.pop(0)
+                self._free.append(self._bit[gone])
+            until = ends[self._returns[len(self._open)]]
+            infos = self._info_count[-1] if self._info_count else 0
+            while self._invoked < len(begins) and begins[self._invoked] < until:
+                i = self._invoked
+                self._invoked += 1
+                if ends[i] == NEVER:
+                    infos += 1
+                    continue
+                if self._free:
+                    self._bit[i] = self._free.pop()
+                else:
+                    self._bit[i] = 1 << self._bits
+                    self._bits += 1
+                insort(self._now, (ends[i], i))
+            self._open.append([i for _, i in self._now])
+            self._info_count.append(infos)
+
+    def run(self, steps: int, work: int = 1 << 62) -> None:
+        """Go on until the outcome is known or ``self.steps`` reaches ``steps``, or about ``work`` returns later."""
+        if self.outcome is not None:
+            return
+        returns, opens, bits, classes = self._returns, self._open, self._bit, self.part.classes
+        rows, fill, path, frames, seen = self.table.rows, self.table.fill, self._path, self._frames, self._seen
+        observes = self.table.observes
+        last = len(returns)
+        enter = self._enter
+        while True:
+            if enter is not None:
+                level, placed, used, state, counted = enter
+                if (self.steps >= steps and not counted) or work <= 0:
+                    self._enter = enter
+                    return
+                self.steps += not counted
+                choices: list[tuple[int, int]] = []
+                while level < last:
+                    row = rows[state]
+                    tried: list[int] = []
+                    choices.clear()
+                    for i in opens[level]:
+                        if placed & bits[i]:
+                            continue
+                        kind = classes[i]
+                        after = row.get(kind)
+                        if after is None:
+                            after = fill(state, kind)
+                        if after == REFUSED:
+                            continue
+                        if observes[kind]:
+                            placed |= bits[i]
+                            path.append(i)
+                        elif kind not in tried:
+                            choices.append((i, after))
+                            tried.append(kind)
+                    before = level
+                    while placed & bits[returns[level]]:
+                        placed ^= bits[returns[level]]
+                        level += 1
+                        if level == last:
+                            break
+                        if level == len(opens):
+                            self._extend(level)
+                    if level == before:
+                        break
+                    work -= level - before
+                    if work <= 0 and level < last:
+                        self._enter = (level, placed, used, state, True)
+                        return
+                work -= 1
+                if level > self.level or (level == self.level and len(path) > len(self._best)):
+                    self.level = level
+                    self._best[self._shared :] = path[self._shared :]
+                    self._shared = len(path)
+                if level == last:
+                    self.outcome = True
+                    return
+                others = seen.setdefault((level, placed, state), [])
+                enter = None
+                for other in others:
+                    if other & used == other:
+                        break
+                else:
+                    others.append(used)
+                    self._entries += 1
+                    frames.append(_Frame(level, placed, used, state, len(path), iter(choices)))
+            if not frames:
+                self.outcome = False
+                return
+            frame = frames[-1]
+            level, placed, used = frame.level, frame.placed, frame.used
+            if len(path) > frame.length:
+                del path[frame.length :]
+                self._shared = min(self._shared, frame.length)
+            choice = next(frame.choices, None)
+            if choice is None:
+                if frame.answered:
+                    # Only now those that were never answered: they need not be placed at all.
+                    frame.answered = False
+                    frame.choices = iter(self._unanswered(level, used, frame.state))
+                else:
+                    frames.pop()
+                continue
+            i, after = choice
+            path.append(i)
+            if frame.answered:
+                placed |= bits[i]
+                while level < last and placed & bits[returns[level]]:
+                    placed ^= bits[returns[level]]
+                    level += 1
+                    if level == len(opens):
+                        self._extend(level)
+            else:
+                used |= bits[i]
+            enter = (level, placed, used, after, False)
+
+    def _unanswered(self, level: int, used: int, state: int) -> list[tuple[int, int]]:
+        choices: list[tuple[int, int]] = []
+        tried: set[int] = set()
+        row = self.table.rows[state]
+        for nth in range(self._info_count[level]):
+            i = self._infos[nth]
+            self._bit[i] = 1 << nth
+            kind = self.part.classes[i]
+            if used >> nth & 1 or kind in tried:
+                continue
+            tried.add(kind)
+            after = row.get(kind)
+            if after is None:
+                after = self.table.fill(state, kind)
+            if after not in (REFUSED, state):
+                choices.append((i, after))
+        return choices
+
+    @property
+    def longest(self) -> list[int]:
+        return list(self._best)
+
+    @property
+    def stuck(self) -> list[int]:
+        """Open at the first return that no order satisfies, and not placed in the longest order."""
+        if self.level >= len(self._returns):
+            return []
+        placed = set(self._best)
+        return [i for i in self._open[max(self.level, 0)] if i not in placed]
+
+    @property
+    def limit(self) -> int:
+        """The position of the first return that no order satisfies."""
+        return self.part.ends[self._returns[max(self.level, 0)]]

@@ -1,0 +1,224 @@
+"""What every chart shares: a figure with fixed type and colours, fault bands, the heal line, reproducible files.
+
+The same input gives the same bytes on one machine: the bundled font, no dates in the metadata, ids of an SVG drawn from
+a fixed salt. No chart goes through pyplot, so nothing global is touched.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from reports.palette import LIGHT, fault_tint, themed
+from reports.timeline import Fault
+from reports.words import SECOND, shorten
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDTH = 10.5  # inches of every chart
+DPI = 150
+SVG_DPI = 144  # of what is rasterised inside an SVG
+MAX_LANES = 5  # rows of the fault strip; what finds no row is drawn as a band only
+
+
+@contextmanager
+def style(salt: str) -> Iterator[None]:
+    """The settings under which a chart is built and saved; `salt` keeps the ids of two charts on one page apart."""
+    import matplotlib
+
+    settings: dict[Any, Any] = {
+        "font.family": ["DejaVu Sans"],
+        "font.size": 9,
+        "svg.hashsalt": salt,
+        "svg.fonttype": "path",
+        "axes.edgecolor": LIGHT["rule"],
+        "axes.labelcolor": LIGHT["muted"],
+        "axes.titlecolor": LIGHT["ink"],
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.unicode_minus": False,
+        "xtick.color": LIGHT["rule"],
+        "ytick.color": LIGHT["rule"],
+        "xtick.labelcolor": LIGHT["muted"],
+        "ytick.labelcolor": LIGHT["muted"],
+        "xtick.labelsize": 8.5,
+        "ytick.labelsize": 8.5,
+        "text.color": LIGHT["ink"],
+        "text.parse_math": False,  # a value may hold a dollar sign
+        "grid.color": LIGHT["grid"],
+        "grid.linewidth": 0.8,
+        "hatch.linewidth": 0.8,
+        "path.simplify": True,
+    }
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(settings)
+        yield
+
+
+def figure(height: float) -> Figure:
+    """An empty figure of the shared width; `height` in inches."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    drawn = Figure(figsize=(WIDTH, height), dpi=DPI, facecolor=LIGHT["paper"])
+    FigureCanvasAgg(drawn)
+    return drawn
+
+
+def save_png(drawn: Figure, path: Path) -> None:
+    """Write a PNG without a date or a version in it."""
+    path.write_bytes(png(drawn))
+
+
+def png(drawn: Figure) -> bytes:
+    """The chart as PNG, on white."""
+    buffer = io.BytesIO()
+    drawn.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def svg(drawn: Figure, name: str, label: str) -> str:
+    """The chart as an inline SVG element that follows the page's theme; `label` is its text for those who cannot see.
+
+    Ids are prefixed with `name`, since several drawings share one page.
+    """
+    import html
+
+    buffer = io.StringIO()
+    nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
+    drawn.savefig(buffer, format="svg", dpi=SVG_DPI, metadata=nothing)
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
+    text = re.sub(r'\b(id="|href="#|url\(#)', rf"\g<1>{name}-", text)
+    text = re.sub(r"^<svg\b[^>]*>", _opening(text, label, html.escape), text, count=1)
+    return themed(text)
+
+
+def _opening(text: str, label: str, escape: Any) -> str:
+    """The opening tag of an SVG, with its view box only: the page decides the size."""
+    box = re.search(r'viewBox="([^"]*)"', text)
+    assert box is not None, "matplotlib writes a view box"
+    name = escape(label, quote=True).replace("\\", "\\\\")
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" '
+        f'viewBox="{box.group(1)}" role="img" aria-label="{name}">'
+    )
+
+
+def inches_of(axes: Axes) -> float:
+    """The width of the figure in which these axes stand."""
+    drawn = axes.get_figure(root=True)
+    return drawn.get_figwidth() if drawn is not None else WIDTH
+
+
+def time_axis(axes: Axes, start: int, end: int) -> None:
+    """A horizontal axis in seconds from `start` to `end` (nanoseconds)."""
+    time_limits(axes, start, end)
+    axes.set_xlabel("simulated time (s)")
+    axes.grid(True, axis="x")
+    axes.set_axisbelow(True)
+    axes.tick_params(length=3)
+
+
+def time_limits(axes: Axes, start: int, end: int) -> None:
+    """From `start` to `end`, with a little air, so that a mark on the last instant is whole."""
+    axes.set_xlim(start / SECOND, (max(end, start + 1) + (end - start) * 0.006) / SECOND)
+
+
+def bands(axes: Axes, faults: Sequence[Fault], heal: int | None) -> None:
+    """Shade the time of every fault behind the data, and mark where everything heals."""
+    for fault in faults:
+        axes.axvspan(
+            fault.start / SECOND, fault.end / SECOND, color=LIGHT[fault_tint(fault.kind)], alpha=0.75, lw=0, zorder=0
+        )
+    low, high = axes.get_xlim()
+    if heal is not None and low <= heal / SECOND <= high:
+        axes.axvline(heal / SECOND, color=LIGHT["heal"], lw=1.2, ls=(0, (4, 2)), zorder=1)
+
+
+def strip_height(faults: Sequence[Fault], heal: int | None, start: int, end: int, inches: float = WIDTH - 1.5) -> float:
+    """Inches that `strip` needs for these faults; 0 when there is nothing to name."""
+    rows = [name.row for name in _names(faults, heal, start, end, inches)]
+    return 0.2 * (max(rows) + 1) + 0.06 if rows else 0.0
+
+
+def strip(axes: Axes, faults: Sequence[Fault], heal: int | None, start: int, end: int) -> None:
+    """A bar with its name for every fault, over the chart whose time axis it shares, and where they all end."""
+    inches = axes.get_position().width * inches_of(axes)
+    names = _names(faults, heal, start, end, inches)
+    count = max((name.row for name in names), default=0) + 1
+    time_limits(axes, start, end)
+    axes.set_ylim(count, 0)
+    axes.axis("off")
+    for name in names:
+        fault = name.fault
+        tone = LIGHT["heal"] if fault.kind == HEAL else LIGHT[f"{fault_tint(fault.kind)}-edge"]
+        left, right = max(fault.start, start) / SECOND, min(fault.end, end) / SECOND
+        if fault.kind == HEAL:
+            axes.plot([left, left], [name.row + 0.1, count], color=tone, lw=1.2, ls=(0, (4, 2)))
+        else:
+            fill = LIGHT[fault_tint(fault.kind)]
+            axes.barh(name.row + 0.5, right - left, left=left, height=0.78, color=fill, edgecolor=tone, lw=0.6)
+        x, align, text = {
+            "inside": ((left + right) / 2, "center", name.text),
+            "right": (right, "left", f" {name.text}"),
+            "left": (left, "right", f"{name.text} "),
+        }[name.side]
+        axes.text(x, name.row + 0.52, text, ha=align, va="center", fontsize=7.5, color=tone)
+
+
+HEAL, HEALED = "heal", "all faults end"
+NAME = 24  # characters of a fault's name in the strip
+
+
+class Name(msgspec.Struct, frozen=True):
+    """A fault's place in the strip: its row, its text, and on which side of its bar that stands."""
+
+    fault: Fault
+    row: int
+    text: str
+    side: Literal["inside", "right", "left"]
+
+
+def _names(faults: Sequence[Fault], heal: int | None, start: int, end: int, inches: float) -> list[Name]:
+    """Each fault in the first row in which its bar and name are free of the others.
+
+    Those that fit nowhere are left out and stand as a band only; the heal comes first, so that it is always named.
+    """
+    length = max(1, end - start)
+    shown = list(faults)
+    if heal is not None and start <= heal <= end:
+        shown.insert(0, Fault(HEALED, HEAL, (), "", heal, heal))
+    taken: list[list[tuple[float, float]]] = [[] for _ in range(MAX_LANES)]
+    names = []
+    for fault in shown:
+        left, right = (max(fault.start, start) - start) / length, (min(fault.end, end) - start) / length
+        full = f"{fault.name}: {fault.what}" if fault.what and fault.what != fault.name else fault.name
+        text = shorten(fault.name, NAME)
+        side: Literal["inside", "right", "left"] = "inside"
+        if _inches(full) / inches <= right - left:
+            text = shorten(full, len(full))
+        elif _inches(text) / inches > right - left:
+            side = "right" if right + _inches(text) / inches <= 1 else "left"
+            left, right = (left, right + _inches(text) / inches) if side == "right" else (left - _inches(text) / inches, right)
+        for row, others in enumerate(taken):
+            if all(right <= a or b <= left for a, b in others):
+                others.append((left, right))
+                names.append(Name(fault, row, text, side))
+                break
+    return names
+
+
+def _inches(text: str) -> float:
+    """A generous width of a label of the strip (7.5 points)."""
+    return 0.067 * len(text) + 0.12

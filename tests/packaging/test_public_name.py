@@ -1,0 +1,51 @@
+"""The public name: what it offers exists, and the metadata agrees with what is shipped."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from importlib.metadata import metadata
+
+import pytest
+
+import aftershock
+
+from .conftest import ROOT
+
+
+@pytest.mark.parametrize("name", aftershock.__all__)
+def test_every_public_name_resolves_to_something_documented(name: str) -> None:
+    assert getattr(aftershock, name).__doc__
+    assert name in dir(aftershock)
+
+
+def test_a_name_that_is_not_offered_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'chekc'"):
+        aftershock.chekc  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_the_metadata_carries_the_version_and_the_licence() -> None:
+    found = metadata("aftershock")
+    assert found["Version"] == aftershock.__version__
+    assert found["License-Expression"] == "MIT"
+
+
+def test_the_supported_pythons_are_those_of_the_classifiers() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    versions = [name.rpartition(" ")[2] for name in project["classifiers"] if re.search(r":: 3\.\d+$", name)]
+    assert project["requires-python"] == f">={versions[0]}"
+
+
+def test_every_local_link_and_picture_of_the_readme_exists() -> None:
+    text = (ROOT / "README.md").read_text()
+    targets = re.findall(r"\]\(([^)\s#]+)", text) + re.findall(r'(?:src|href)="([^"#]+)"', text)
+    local = [target for target in targets if not re.match(r"[a-z]+:", target)]
+    assert [target for target in local if not (ROOT / target).exists()] == []
+
+
+def test_the_makefile_documents_each_of_its_targets() -> None:
+    makefile = (ROOT / "Makefile").read_text()
+    offered = set(re.findall(r"make (\w+) ", makefile))
+    phony = set(re.findall(r"^\.PHONY:(.*)$", makefile, re.MULTILINE)[0].split())
+    assert phony - {"help", "python", "unfit"} == offered & phony
+    assert all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in phony - {"unfit"})

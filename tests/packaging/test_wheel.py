@@ -1,0 +1,92 @@
+"""What is built is whole, and works installed beside a project that has packages of the same names."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import aftershock
+from aftershock.siblings import NAMES
+
+from .conftest import ROOT, Installed
+
+VERSION = f"aftershock {aftershock.__version__}"
+
+
+def test_the_wheel_holds_every_file_of_the_five_packages_and_nothing_else(installed: Installed) -> None:
+    tree = {
+        file.relative_to(ROOT).as_posix()
+        for name in ("aftershock", *NAMES)
+        for file in (ROOT / name).rglob("*")
+        if file.is_file() and "__pycache__" not in file.parts
+    }
+    with zipfile.ZipFile(installed.wheel) as wheel:
+        held = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    assert held == tree
+    assert {Path(name).suffix for name in held} >= {".py", ".toml"}
+
+
+@pytest.mark.parametrize("command", [["aftershock"], ["python", "-m", "aftershock"]])
+def test_the_command_runs_beside_a_project_with_packages_of_the_same_names(
+    installed: Installed, project: Path, command: list[str]
+) -> None:
+    done = installed.run([*command, "--version"], project)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.strip() == VERSION
+
+
+@pytest.mark.parametrize("command", [["aftershock"], ["python", "-m", "aftershock"]])
+def test_the_installed_command_runs_a_shipped_scenario_and_writes_its_report_there(
+    installed: Installed, project: Path, command: list[str]
+) -> None:
+    done = installed.run([*command, "run", "partition-leader", "-p", "raft/log", "--workers", "2"], project)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (project / "runs/partition-leader/raft/log/0/report.html").is_file()
+
+
+def test_the_command_runs_when_the_project_is_on_pythonpath(installed: Installed, project: Path) -> None:
+    done = installed.run(["aftershock", "--version"], project, PYTHONPATH=str(project))
+    assert (done.returncode, done.stdout.strip()) == (0, VERSION)
+
+
+def test_pytest_runs_in_that_project_and_finds_its_own_packages(installed: Installed, project: Path) -> None:
+    done = installed.run(["pytest", "-p", "no:cacheprovider", "-q"], project)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "2 passed" in done.stdout
+
+
+def test_a_sibling_taken_before_we_came_is_named_with_the_way_out(installed: Installed, project: Path) -> None:
+    taken = "import reports, sys; sys.argv = ['aftershock', '-h']; import aftershock.__main__ as a; sys.exit(a.main())"
+    done = installed.run(["python", "-c", taken], project)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    first, *rest = done.stderr.splitlines()
+    assert first == f"aftershock: its package 'reports' is hidden by {project / 'reports'}:"
+    assert "imported before Aftershock" in rest[0]
+    assert "Traceback" not in done.stderr
+
+
+def test_an_incomplete_installation_says_so(installed: Installed, tmp_path: Path) -> None:
+    with zipfile.ZipFile(installed.wheel) as wheel:
+        wheel.extractall(tmp_path, [name for name in wheel.namelist() if name.startswith(("aftershock/", "bench/"))])
+    done = installed.run(
+        ["python", "-S", "-c", "from aftershock.__main__ import main; raise SystemExit(main())"], tmp_path
+    )
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"aftershock: its package 'scenarios' is missing from {tmp_path}")
+
+
+def test_processes_started_by_the_command_find_the_siblings_too(installed: Installed, project: Path) -> None:
+    spawns = (
+        "import multiprocessing, sys\n"
+        "from aftershock import siblings\n"
+        "if __name__ == '__main__':\n"
+        "    siblings.step_back()\n"
+        "    with multiprocessing.get_context('spawn').Pool(1) as pool:\n"
+        "        print(pool.apply(siblings.require, siblings.NAMES))\n"
+    )
+    (project / "spawns.py").write_text(spawns)
+    done = installed.run(["python", "-m", "spawns"], project)
+    assert (done.returncode, done.stdout.strip()) == (0, "None"), done.stderr
