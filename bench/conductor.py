@@ -34,6 +34,7 @@ EVENTS = {
 
 _SETTLE = 1_000_000  # from the last answer to the final reads: replicas hear of the last commits
 _SHED = "shed"
+_REFUSED_PAUSE = 10  # a reader whose node does not serve reads asks it less often
 
 
 class Conducted(msgspec.Struct, frozen=True):
@@ -87,7 +88,7 @@ class Conductor:
             self._finish()
         except Ended as reason:
             ended = reason
-        never = tuple(name for name in self._pending)
+        never = tuple(name for name, fault in self._pending.items() if not fault.optional)
         return Conducted(self._events, ended, never, dict(self._counters))
 
     def _prepare(self) -> None:
@@ -142,12 +143,12 @@ class Conductor:
             self._write("invoke", process, _SHED, command)
             self._write("fail", process, _SHED, command, error="shed: every session was busy")
 
-    def _next(self, session: NodeId) -> None:
-        """Closed loop: let a session invoke its next operation after its pause."""
+    def _next(self, session: NodeId, *, patience: int = 1) -> None:
+        """Closed loop: let a session invoke its next operation after its pause, or several times its pause."""
         todo = self._todo[session]
-        if todo and self._system.now + todo[0].after < self._scenario.duration:
+        at = self._system.now + todo[0].after * patience if todo else self._scenario.duration
+        if at < self._scenario.duration:
             operation = todo.popleft()
-            at = self._system.now + operation.after
             self._system.call_at(at, lambda: self._invoke(session, operation.command))
 
     def _invoke(self, session: NodeId, command: Command, *, final: bool = False) -> None:
@@ -170,7 +171,7 @@ class Conductor:
         if done.type == "info":
             self._processes[session] = self._fresh_process()
         if session in self._todo:
-            self._next(session)
+            self._next(session, patience=_REFUSED_PAUSE if done.type == "fail" else 1)
         elif not final:
             heapq.heappush(self._idle, (int(session[1:]), session))
 

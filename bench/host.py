@@ -16,10 +16,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from random import Random
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 from bench.draws import Draw, below, sampler, stream
-from bench.network import Network
+from bench.network import Link, Network
 from bench.node import (
     Append,
     CancelTimer,
@@ -43,6 +43,7 @@ from checkers.observations import Observation
 from checkers.trace import Step
 
 Write = Save | Append | Truncate
+_WRITES = frozenset((Save, Append, Truncate))
 _HOUR = 3_600_000_000
 
 
@@ -107,9 +108,8 @@ Enabled = Delivery | Alarm | Synced | Choice
 class Chooser(Protocol):
     """Decides when an enabled event happens."""
 
-    @property
-    def now(self) -> int:
-        """Microseconds since the start."""
+    now: int
+    """Microseconds since the start."""
 
     def enable(self, event: Enabled, delay: int) -> None:
         """``event`` becomes possible ``delay`` microseconds from now; `Host.happen` is to be called with it."""
@@ -174,8 +174,8 @@ class Process:
     """One node on its machine: alive, paused or crashed, with its disk, its timers and its held-back effects."""
 
     __slots__ = (
-        "alarms", "alive", "clock", "create", "cut", "disk", "fsync", "id", "inbox", "incarnation", "node", "paused",
-        "queue", "random", "spans",
+        "alarms", "alive", "clock", "create", "cut", "disk", "fsync", "id", "inbox", "incarnation", "links", "node",
+        "paused", "queue", "random", "spans",
     )  # fmt: skip
 
     def __init__(self, id: NodeId, create: Callable[[], Node], fsync: Draw, seed: int) -> None:
@@ -186,8 +186,9 @@ class Process:
         self.random = stream(seed, "process", id)
         self.clock = below(_HOUR, self.random)  # local clocks do not agree: nobody can compare them
         self.disk = Disk()
+        self.links: dict[NodeId, Link] = {}
         self.alarms: dict[str, Alarm] = {}
-        self.spans: dict[Span, Draw] = {}
+        self.spans: dict[str, tuple[Span, Draw, Random]] = {}  # by timer: how long it was set for, and its draws
         self.queue: deque[tuple[int, Effect]] = deque()  # each with the write that must be durable before it
         self.inbox: list[Enabled] = []
         self.alive = False
@@ -200,7 +201,7 @@ class Host:
     """The machines of a cluster and its clients."""
 
     def __init__(
-        self, network: Network, chooser: Chooser, seed: int, *, events_max: int, trace: Callable[[Step], None] | None
+        self, network: Network, chooser: Chooser, seed: int, *, events_max: int, trace: Callable[[Step | Observation], None] | None
     ) -> None:
         self.network = network
         self.chooser = chooser
@@ -282,18 +283,24 @@ class Host:
 
     def _deliver(self, packet: Delivery) -> None:
         process = packet.process
-        network = self.network
-        if network.cuts and network.is_cut(packet.sender, process.id):  # judged again when it would arrive
+        if self.network.cuts and self.network.cuts[packet.sender, process.id]:  # judged again when it would arrive
             self._note("drop", process.id, packet.sender, packet.packet)
-            network.dropped += 1
+            self.network.dropped += 1
         elif not process.alive:
             self._note("ignore", process.id, packet.sender, packet.packet)
         elif process.paused:
             process.inbox.append(packet)
         else:
+            now = self.chooser.now
             if self._trace is not None:
-                self._trace(Step(self.chooser.now * 1000, "deliver", process.id, packet.sender, packet.packet))
-            self._handle(process, process.node.on_message, packet.sender, packet.message)
+                self._trace(Step(now * 1000, "deliver", process.id, packet.sender, packet.packet))
+            self._count()
+            try:
+                process.node.on_message(packet.sender, packet.message, now + process.clock, self._outbox)
+            except RequirementBroken as broken:
+                self._violated(process, broken)
+            if self._outbox.effects:
+                self._carry_out(process)
 
     def _ring(self, alarm: Alarm) -> None:
         process = alarm.process
@@ -335,35 +342,41 @@ class Host:
         self._handle(self.processes[id], handler, *arguments)
 
     def _handle(self, process: Process, handler: Callable[..., None], *arguments: Any) -> None:
-        self.events += 1
-        if self.events > self.events_max:
-            raise Storm(f"more than {self.events_max:,} events; the loudest message is {self.network.loudest()}")
+        self._count()
         try:
             handler(*arguments, self.chooser.now + process.clock, self._outbox)
         except RequirementBroken as broken:
-            self._outbox.effects.clear()
-            self._observe(process, Observe("violated", digest=str(broken)))
-            raise
-        self._carry_out(process)
+            self._violated(process, broken)
+        if self._outbox.effects:
+            self._carry_out(process)
+
+    def _count(self) -> None:
+        self.events += 1
+        if self.events > self.events_max:
+            raise Storm(f"more than {self.events_max:,} events; the loudest message is {self.network.loudest()}")
+
+    def _violated(self, process: Process, broken: RequirementBroken) -> NoReturn:
+        self._outbox.effects.clear()
+        self._observe(process, Observe("violated", digest=str(broken)))
+        raise broken
 
     # ----------------------------------------------------------------------------------------------------------- effects
 
     def _carry_out(self, process: Process) -> None:
         """Let what a handler recorded take its course: writes at once, the rest in order behind them."""
-        effects = self._outbox.effects
-        if not effects:
-            return
-        self._outbox.effects = []
+        effects, self._outbox.effects = self._outbox.effects, []
         incarnation, disk, queue = process.incarnation, process.disk, process.queue
+        waits = bool(queue) or disk.durable < disk.written or process.paused
         for effect in effects:
-            if isinstance(effect, (Append, Save, Truncate)):
-                disk.write(effect)
-                if self._trace is not None:
-                    self._trace(Step(self.chooser.now * 1000, "write", process.id, packet=disk.written, what=_written(effect)))
-            elif queue or disk.durable < disk.written or process.paused:
+            if type(effect) in _WRITES:
+                disk.write(effect)  # type: ignore[arg-type]
+                waits = True
+                self._note("write", process.id, what=effect, packet=disk.written)
+            elif waits:
                 queue.append((disk.written, effect))
             else:
                 self._perform(process, effect)
+                waits = process.paused  # by somebody who was watching
             if process.cut is not None:
                 process.cut -= 1
                 if not process.cut:
@@ -382,44 +395,54 @@ class Host:
                 return
 
     def _perform(self, process: Process, effect: Effect) -> None:
-        if isinstance(effect, Send):
-            self._send(process.id, effect.to, effect.message)
-        elif isinstance(effect, Observe):
-            self._observe(process, effect)
-        elif isinstance(effect, SetTimer):
-            self._set_timer(process, effect)
+        # In the order of how often they come; comparing types is what makes this cheap.
+        kind = type(effect)
+        if kind is Send:
+            self._send(process, effect.to, effect.message)  # type: ignore[union-attr]
+        elif kind is Observe:
+            self._observe(process, effect)  # type: ignore[arg-type]
+        elif kind is SetTimer:
+            self._set_timer(process, effect)  # type: ignore[arg-type]
         elif isinstance(effect, CancelTimer):
             process.alarms.pop(effect.timer, None)
-        elif isinstance(effect, Choose):
-            self.chooser.enable(Choice(process, effect.tag, below(effect.n, process.random)), 0)
         elif isinstance(effect, Complete):
             self.completions[process.id](effect)
+        elif isinstance(effect, Choose):
+            self.chooser.enable(Choice(process, effect.tag, below(effect.n, process.random)), 0)
 
-    def _send(self, sender: NodeId, to: NodeId, message: Message) -> None:
-        self.packets += 1
-        number = self.packets
+    def _send(self, sender: Process, to: NodeId, message: Message) -> None:
+        self.packets = number = self.packets + 1
+        chooser = self.chooser
         if self._trace is not None:
-            self._trace(Step(self.chooser.now * 1000, "send", sender, to, number, message))
+            self._trace(Step(chooser.now * 1000, "send", sender.id, to, number, message))
+        link = sender.links.get(to)
+        if link is None:
+            link = sender.links[to] = self.network.link(sender.id, to)
         process = self.processes[to]
-        delays = self.network.route(sender, to, message, self.chooser.now)
+        delay = link.travel(message)
+        if self.network.calm:
+            chooser.enable(Delivery(number, sender.id, process, message), delay)
+            return
+        delays = self.network.route(link, message, delay, chooser.now)
         if not delays:
-            self._note("drop", to, sender, number)
-        for delay in delays:
-            self.chooser.enable(Delivery(number, sender, process, message), delay)
+            self._note("drop", to, sender.id, number)
+        for each in delays:
+            chooser.enable(Delivery(number, sender.id, process, message), each)
 
     def _set_timer(self, process: Process, effect: SetTimer) -> None:
-        draw = process.spans.get(effect.span)
-        if draw is None:
-            # One stream per process and span: the draws of one timer do not move another's.
-            entity = f"{process.id} {len(process.spans)}"
-            draw = process.spans[effect.span] = sampler(effect.span, stream(self.seed, "timer", entity))
-        delay = draw()
+        timer, span = effect.timer, effect.span
+        drawn = process.spans.get(timer)
+        if drawn is None or drawn[0] is not span:
+            # One stream per process and timer: the draws of one timer do not move another's.
+            random = drawn[2] if drawn is not None else stream(self.seed, "timer", f"{process.id} {timer}")
+            drawn = process.spans[timer] = (span, sampler(span, random), random)
+        delay = drawn[1]()
         deadline = self.chooser.now + delay
-        alarm = process.alarms.get(effect.timer)
+        alarm = process.alarms.get(timer)
         if alarm is not None and alarm.enabled <= deadline:
             alarm.deadline = deadline
             return
-        alarm = process.alarms[effect.timer] = Alarm(process, effect.timer, deadline)
+        process.alarms[timer] = alarm = Alarm(process, timer, deadline)
         self.chooser.enable(alarm, delay)
 
     def _sync(self, process: Process) -> None:
@@ -438,21 +461,10 @@ class Host:
         )
         self.observations.append(observation)
         if self._trace is not None:
-            self._trace(Step(observation.time, "observe", process.id, what=effect))
+            self._trace(observation)
         for watcher in self.watchers.get(effect.what, ()):
             watcher(observation)
 
     def _note(self, event: str, node: NodeId, peer: NodeId | None = None, packet: int | None = None, what: Any = None) -> None:
         if self._trace is not None:
             self._trace(Step(self.chooser.now * 1000, event, node, peer, packet, what))
-
-
-def _written(write: Write) -> dict[str, Any]:
-    """A write as the trace shows it."""
-    match write:
-        case Save(name, record):
-            return {"save": name, "record": record}
-        case Append(entries):
-            return {"append": entries}
-        case Truncate(index):
-            return {"truncate": index}

@@ -27,38 +27,44 @@ Rule = Callable[[Message], tuple[int, ...]]
 class Link:
     """One direction between two machines."""
 
-    __slots__ = ("draw", "last", "rules", "sent")
+    __slots__ = ("draw", "edge", "last", "rules", "sent")
 
-    def __init__(self, draw: Draw) -> None:
+    def __init__(self, edge: Edge, draw: Draw) -> None:
+        self.edge = edge
         self.draw = draw
         self.last = 0  # when the newest packet arrives; only FIFO links look at it
         self.rules: list[tuple[str, Rule]] = []
-        self.sent: Counter[type[Message]] = Counter()
+        self.sent: dict[type[Message], int] = {}
+
+    def travel(self, message: Message) -> int:
+        """Count a packet and draw how long it takes: even if it is lost, so that a fault moves no other packet."""
+        kind = type(message)
+        self.sent[kind] = self.sent.get(kind, 0) + 1
+        return self.draw()
 
 
 class Network:
-    """Links between all machines, with the faults of the moment."""
+    """Links between all machines, with the faults of the moment. While it is ``calm``, every packet just travels."""
 
     def __init__(self, topology: networkx.DiGraph[NodeId], seed: int, *, fifo: bool = False) -> None:
         self.fifo = fifo
+        self.calm = not fifo
         self.cuts: Counter[Edge] = Counter()  # how many faults cut an edge at the moment
         self.dropped = 0
         self.duplicated = 0
         self._links: dict[NodeId, dict[NodeId, Link]] = {}
         for sender, to, latency in topology.edges(data="latency"):
             draw = sampler(latency, stream(seed, "latency", f"{sender}->{to}"))
-            self._links.setdefault(sender, {})[to] = Link(draw)
+            self._links.setdefault(sender, {})[to] = Link((sender, to), draw)
 
-    def route(self, sender: NodeId, to: NodeId, message: Message, now: int) -> tuple[int, ...]:
-        """The delays, in microseconds, after which copies of a packet arrive; none when it is lost."""
-        link = self._links[sender][to]
-        link.sent[type(message)] += 1
-        delay = link.draw()  # drawn even if the packet is lost, so that a fault moves no other packet
-        if self.cuts and self.cuts[sender, to]:
+    def link(self, sender: NodeId, to: NodeId) -> Link:
+        return self._links[sender][to]
+
+    def route(self, link: Link, message: Message, delay: int, now: int) -> tuple[int, ...]:
+        """The delays, in microseconds, after which copies of a packet arrive that takes ``delay`` on the bare link."""
+        if self.cuts[link.edge]:
             self.dropped += 1
             return ()
-        if not link.rules and not self.fifo:
-            return (delay,)
         extra: tuple[int, ...] = (0,)
         for _, rule in link.rules:
             extra = tuple(sooner + later for sooner in extra for later in rule(message))
@@ -76,47 +82,46 @@ class Network:
 
     # ------------------------------------------------------------------------------------------------------------ faults
 
-    def is_cut(self, sender: NodeId, to: NodeId) -> bool:
-        return self.cuts[sender, to] > 0
-
     def cut(self, edges: Iterable[Edge]) -> None:
         self.cuts.update(edges)
+        self._look_around()
 
     def mend(self, edges: Iterable[Edge]) -> None:
         """Undo one `cut` of these edges; an edge that two faults cut stays cut until both are over."""
         self.cuts.subtract(edges)
         self.cuts += Counter()  # forgets the edges that nobody cuts any more
+        self._look_around()
 
     def add_rule(self, name: str, edges: Iterable[Edge], rule: Callable[[Edge], Rule]) -> None:
         """Lay a rule over links; ``rule`` makes one per link, so that each link has draws of its own."""
-        for sender, to in edges:
-            self._links[sender][to].rules.append((name, rule((sender, to))))
+        for edge in edges:
+            self.link(*edge).rules.append((name, rule(edge)))
+        self._look_around()
 
     def remove_rule(self, name: str, edges: Iterable[Edge] | None = None) -> None:
         """Take the rules of this name off some links, or off all."""
-        chosen = edges if edges is not None else [(a, b) for a, row in self._links.items() for b in row]
-        for sender, to in chosen:
-            link = self._links[sender][to]
+        for link in self._every() if edges is None else [self.link(*edge) for edge in edges]:
             link.rules = [item for item in link.rules if item[0] != name]
+        self._look_around()
+
+    def _look_around(self) -> None:
+        self.calm = not (self.fifo or self.cuts or any(link.rules for link in self._every()))
+
+    def _every(self) -> Iterable[Link]:
+        return (link for row in self._links.values() for link in row.values())
 
     # ---------------------------------------------------------------------------------------------------------- counters
 
     def sent_by_type(self) -> dict[str, int]:
         """Packets sent, by message type in alphabetical order."""
-        total: Counter[type[Message]] = Counter()
-        for row in self._links.values():
-            for link in row.values():
-                total.update(link.sent)
-        return dict(sorted((kind.__name__, count) for kind, count in total.items()))
+        total: Counter[str] = Counter()
+        for link in self._every():
+            total.update({kind.__name__: count for kind, count in link.sent.items()})
+        return dict(sorted(total.items()))
 
     def sent_by_link(self) -> dict[str, int]:
         """Packets sent, by link, of the links that were used."""
-        return {
-            f"{sender}->{to}": link.sent.total()
-            for sender, row in self._links.items()
-            for to, link in row.items()
-            if link.sent
-        }
+        return {"->".join(link.edge): sum(link.sent.values()) for link in self._every() if link.sent}
 
     def loudest(self) -> str:
         sent = self.sent_by_type()

@@ -102,20 +102,20 @@ class Choose(msgspec.Struct, frozen=True, gc=False):
     n: int
 
 
-class Save(msgspec.Struct, frozen=True, gc=False):
+class Save(msgspec.Struct, frozen=True, gc=False, tag=True, tag_field="write"):
     """Replace the small record ``name``, atomically."""
 
     name: str
     record: Any
 
 
-class Append(msgspec.Struct, frozen=True, gc=False):
+class Append(msgspec.Struct, frozen=True, gc=False, tag=True, tag_field="write"):
     """Add entries at the end of the log on disk."""
 
     entries: Sequence[Any]
 
 
-class Truncate(msgspec.Struct, frozen=True, gc=False):
+class Truncate(msgspec.Struct, frozen=True, gc=False, tag=True, tag_field="write"):
     """Drop the log's entries from ``index`` on; the first entry is 1."""
 
     index: int

@@ -26,6 +26,7 @@ from bench.workload import Operation, WorkloadKind
 from checkers import History, Observations, Outcome, Verdict, check
 from checkers import agreement, invariants, leadership, progress
 from checkers.trace import Trace
+from checkers.verdict import unknown
 from reports.subject import Judged
 from scenarios.schema import Expectation, Fault, Scenario
 
@@ -257,6 +258,8 @@ def _linearizable(recording: Recording, protocol: ProtocolEntry) -> Verdict:
 
 
 def _progress(recording: Recording, protocol: ProtocolEntry) -> Verdict:
+    if recording.cut_short is not None:
+        return unknown(progress.NAME, f"the run was cut short: {recording.cut_short[1]}")
     scenario = recording.plan.scenario
     workload = scenario.workload
     assert isinstance(workload, WorkloadKind)
@@ -267,7 +270,7 @@ def _progress(recording: Recording, protocol: ProtocolEntry) -> Verdict:
         recording.history,
         heal=scenario.heals_at * 1000,
         bound=protocol.recovers_within(parameters) * 1000,
-        end=scenario.duration * 1000 if recording.cut_short is None else 0,
+        end=scenario.duration * 1000,
         pinned=frozenset(pinned),
         excused=frozenset(id for id, node in pinned.items() if scenario.core and node not in scenario.core),
     )

@@ -14,35 +14,50 @@ import simpy
 from bench.host import Enabled, Host
 
 
+class Due(simpy.Event):
+    """A simpy event that is triggered from the start; ``what`` happens when it is due."""
+
+    _ok = True
+    _value = None
+
+    def __init__(self, callbacks: list[Callable[[Due], None]], what: Any) -> None:  # nothing of the parent's is needed
+        self.callbacks = callbacks  # type: ignore[assignment]
+        self.what = what
+
+
 class Simulation:
     """A chooser that follows simulated time, in whole microseconds."""
 
     def __init__(self) -> None:
         self._environment = simpy.Environment(initial_time=0)
-        self._host: Host | None = None
+        self._schedule = self._environment.schedule
+        self._happen: list[Callable[[Due], None]] = []
+        self._call: list[Callable[[Due], None]] = [self._call_back]
+        self.now = 0
 
     def drive(self, host: Host) -> None:
         """The host whose events happen here."""
-        self._host = host
-        self._happen = [lambda due: host.happen(due.value)]
+        happen, environment = host.happen, self._environment
 
-    @property
-    def now(self) -> int:
-        return self._environment.now  # type: ignore[return-value]  # ints go in, so ints come out
+        def due(event: Due) -> None:
+            self.now = environment.now  # type: ignore[assignment]  # whole numbers go in, so they come out
+            happen(event.what)
+
+        self._happen = [due]
 
     def enable(self, event: Enabled, delay: int) -> None:
-        self._schedule(self._happen, event, delay)
+        self._schedule(Due(self._happen, event), delay=delay)
 
     def call_at(self, time: int, callback: Callable[[], None]) -> None:
         """Call something at a moment that is not in the past."""
-        self._schedule([lambda _: callback()], None, time - self.now)
+        self._schedule(Due(self._call, callback), delay=time - self.now)
 
-    def _schedule(self, callbacks: list[Callable[[simpy.Event], None]], value: Any, delay: int) -> None:
-        due = simpy.Event(self._environment)
-        due.callbacks = callbacks
-        due._ok, due._value = True, value
-        self._environment.schedule(due, delay=delay)
+    def _call_back(self, event: Due) -> None:
+        self.now = self._environment.now  # type: ignore[assignment]
+        event.what()
 
     def advance(self, until: int) -> None:
         """Let everything happen that is due before ``until``."""
-        self._environment.run(until=until)
+        if until > self.now:
+            self._environment.run(until=until)
+            self.now = until

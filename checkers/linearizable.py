@@ -3,36 +3,110 @@
 It is local: a history is linearizable exactly when each independent part of the object is, so parts are judged one by
 one. A register whose values are written once each is judged in nearly linear time (`checkers.zones`); everything else is
 searched (`checkers.search`), all parts in turn with growing budgets, so that a part that is easily refuted is found
-before a hard one has eaten the time.
+before a hard one has eaten the time. What is refuted is explained (`checkers.explain`).
 """
 
 from __future__ import annotations
 
+from checkers import explain, zones
 from checkers.budget import Budget
 from checkers.history import History
 from checkers.model import Model
-from checkers.parts import Columns
+from checkers.models.register import Register
+from checkers.parts import Columns, Part, Steps
 from checkers.search import Search
-from checkers.verdict import Verdict, invalid, unknown, valid
+from checkers.verdict import Verdict, unknown, valid
 
 NAME = "linearizable"
 _FIRST = 1_000  # steps for each part in the first turn
 _GROWTH = 8
+_SLICE = 20_000  # returns visited between two looks at the clock
+_COMPILE = 64_000  # a part still undecided when its turn reaches this many steps is worth importing a compiler for
 
 
 def judge(history: History, model: Model, budget: Budget) -> Verdict:
+    """The verdict; its ``details`` name the method, the steps and, if invalid, what a drawing needs."""
     columns = Columns(history, model)
+    total = len(columns)
     if not columns.completed:
-        return unknown(NAME, "no operation was answered")
+        return unknown(NAME, "no operation was answered: there is nothing to judge")
+    keys = 0 if columns.key is None else len(set(columns.key.tolist()))
+    what = f"{total:,} operation{'s' * (total != 1)}" + (f" on {keys:,} key{'s' * (keys != 1)}" if keys else "")
+    details = {"model": model.name, "operations": total, "method": "zones", "steps": 0}
+    if isinstance(model, Register) and zones.applies(model):
+        conflict, rows = zones.judge(columns, model)
+        if conflict is not None:
+            return explain.conflict(NAME, columns, model, conflict, details)
+        if not len(rows):
+            return valid(NAME, what, **details)
+        columns = columns.rows(rows)
+    details["method"] = "search"
     parts, table = columns.parts(model)
-    searches = [Search(part, table) for part in parts]
-    pending = searches
-    quota = _FIRST
-    while pending:
-        for search in pending:
-            search.run(quota)
-            if search.outcome is False:
-                return invalid(NAME, "TODO", longest=[search.part.numbers[i] for i in search.longest])
-        pending = [s for s in pending if s.outcome is None]
-        quota *= _GROWTH
-    return valid(NAME, f"{len(columns)} operations")
+    turns = _Turns(parts, table, budget)
+    refuted = turns.run()
+    details["steps"] = turns.steps
+    if refuted is not None:
+        return explain.refuted(NAME, columns, model, refuted, details)
+    if turns.stopped:
+        hard = next(search.part for search in turns.pending)
+        where = f"key {hard.name}" if hard.name is not None else "the history"
+        reason = f"{turns.stopped} while searching {where}, {len(hard):,} operations ({what} in all)"
+        return unknown(NAME, reason, reproducible=turns.reproducible, **details)
+    return valid(NAME, what, **details)
+
+
+class _Turns:
+    """All parts in turn, with budgets that grow; the schedule counts steps and nothing else, so it is deterministic."""
+
+    def __init__(self, parts: list[Part], table: Steps, budget: Budget) -> None:
+        self.table = table
+        self.budget = budget
+        self.pending = [Search(part, table) for part in parts]
+        self.steps = 0
+        self.stopped = ""
+        self.reproducible = True
+
+    def run(self) -> Search | None:
+        """The first search that refutes its part; None if all parts are valid or, with ``stopped``, it is too much."""
+        quota = _FIRST
+        while self.pending:
+            later = []
+            for nth, search in enumerate(self.pending):
+                if quota >= _COMPILE:
+                    search = self._compiled(search)
+                if not self._turn(search, quota):
+                    self.pending = [search, *later, *self.pending[nth + 1 :]]
+                    return None
+                if search.outcome is False:
+                    return search
+                if search.outcome is None:
+                    later.append(search)
+            self.pending = later
+            quota *= _GROWTH
+        return None
+
+    def _turn(self, search: Search, quota: int) -> bool:
+        """Whether the budget still allows more."""
+        before = search.counted
+        limit = quota
+        if self.budget.steps_max is not None:
+            limit = min(quota, before + self.budget.steps_max - self.steps)
+        while search.outcome is None and search.steps < limit:
+            search.run(limit, _SLICE)
+            if search.outcome is None and self.budget.late():
+                return self._stop(f"time is up ({self.budget.timeout:g} s)")
+            if search.outcome is None and search.memory > self.budget.memory_max:
+                return self._stop(f"the search needs more than {self.budget.memory_max >> 20} MiB")
+        self.steps += search.steps - before
+        search.counted = search.steps
+        if search.outcome is None and limit < quota:
+            self.stopped = f"undecided after {self.steps:,} steps"
+            return False
+        return True
+
+    def _stop(self, why: str) -> bool:
+        self.stopped, self.reproducible = why, False
+        return False
+
+    def _compiled(self, search: Search) -> Search:
+        return search

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 
-class Observation(msgspec.Struct, frozen=True, omit_defaults=True):
+class Observation(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One announcement: at ``time`` (nanoseconds), ``node`` says ``what``.
 
     ``what`` is one of lead, follow, campaign, vote (a term each), append, truncate, commit (a slot), decide (a slot and

@@ -44,6 +44,7 @@ class Search:
         self.table = table
         self.outcome: bool | None = None
         self.steps = 0
+        self.counted = 0  # the steps that somebody has accounted for
         ends = part.ends
         self._returns = sorted((i for i in range(len(part)) if ends[i] != NEVER), key=ends.__getitem__)
         self._infos = [i for i in range(len(part)) if ends[i] == NEVER]

@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from checkers.observations import Observation
+
 
 class Step(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One thing that happened at ``time`` (nanoseconds) to ``node``.
@@ -26,21 +28,26 @@ class Step(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     what: Any = None
 
 
-class Trace:
-    """A run's steps in order. Written as gzipped JSON Lines, byte for byte the same on every platform."""
+def _step(said: Observation) -> Step:
+    what = {field: getattr(said, field) for field in ("what", "term", "slot", "digest")}
+    return Step(said.time, "observe", said.node, what={key: value for key, value in what.items() if value is not None})
 
-    def __init__(self, steps: Iterable[Step] = ()) -> None:
-        self.steps = list(steps)
+
+class Trace:
+    """A run's steps in order, observations among them. Written as gzipped JSON Lines, byte for byte the same on every platform."""
+
+    def __init__(self, steps: Iterable[Step | Observation] = ()) -> None:
+        self._steps = list(steps)
 
     def __iter__(self) -> Iterator[Step]:
-        return iter(self.steps)
+        return (step if isinstance(step, Step) else _step(step) for step in self._steps)
 
     def __len__(self) -> int:
-        return len(self.steps)
+        return len(self._steps)
 
     def encode(self) -> bytes:
         """The uncompressed JSON Lines."""
-        return msgspec.json.Encoder().encode_lines(self.steps)
+        return msgspec.json.Encoder().encode_lines(self)
 
     def dump(self, path: str | Path) -> None:
         Path(path).write_bytes(gzip.compress(self.encode(), compresslevel=1, mtime=0))

@@ -33,7 +33,7 @@ from scenarios.fields import (
 from scenarios.problems import BadScenario, Problem
 from scenarios.rules import Draft, FaultDraft, Finding, check, cluster_of
 from scenarios.schema import Cluster, Expect, Expectation, Fault, Kinds, Scenario
-from scenarios.source import LARGEST, Key, lines_of, number, parse
+from scenarios.source import LARGEST, TOO_LONG, Key, lines_of, number, parse
 from scenarios.units import Link, Misread, Probability, Span, Target, nearest, quoted
 
 _SIXTY_FOUR_BITS = range(-(2**63), 2**63)
@@ -49,10 +49,14 @@ def load(path: str | os.PathLike[str], kinds: Kinds, overrides: Sequence[str] = 
     try:
         with Path(path).open("rb") as file:
             content = file.read(4 * LARGEST + 1)
+        if len(content) > 4 * LARGEST:
+            raise BadScenario([Problem(source, 0, "", TOO_LONG)])
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise BadScenario([Problem(source, line, "", "is not text in UTF-8")]) from None
+    except BadScenario:
+        raise
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise BadScenario([Problem(source, 0, "", f"cannot be read: {reason[:1].lower()}{reason[1:]}")]) from None
@@ -279,17 +283,20 @@ class _Reader:
         return Scenario(**top, faults=tuple(fault.built for fault in faults if fault.built is not None))
 
     def unknown_top(self, key: str) -> None:
-        for table, cls in (("cluster", Cluster),):
-            if key in {field.key for field in fields(cls)}:
-                self.wrong((key,), f"belongs in [{table}]")
-                return
-        if key in {field.key for cls in self.kinds.workloads.values() for field in fields(cls)}:
-            self.wrong((key,), "belongs in [workload]")
-            return
-        if key == "fault":
+        if home := self.home(key):
+            self.wrong((key,), f"belongs in {home}")
+        elif key == "fault":
             self.wrong((key,), "faults are written [[faults]], one header for each", "faults")
-            return
-        self.wrong((key,), f"a scenario has no key {quoted(key)}", nearest(key, _TOP))
+        else:
+            self.wrong((key,), f"a scenario has no key {quoted(key)}", nearest(key, _TOP))
+
+    def home(self, key: str) -> str | None:
+        """The table that has this key, when there is one only."""
+        if key in {field.key for field in fields(Cluster)}:
+            return "[cluster]" if key not in {field.key for field in fields(Fault)} else None
+        workloads = {field.key for cls in self.kinds.workloads.values() for field in fields(cls)}
+        faults = {field.key for cls in self.kinds.faults.values() for field in fields(cls)}
+        return "[workload]" if key in workloads - faults else None
 
     def cluster(self, table: dict[str, Any]) -> Any:
         before = len(self.findings)
@@ -470,6 +477,8 @@ class _Reader:
             already = " (and stands there already)" if name in self.tree else ""
             self.strays.add(name)
             self.wrong(key, f"{quoted(name)} belongs above the first [table]{already}")
+        elif strict and (home := self.home(name)):
+            self.wrong(key, f"{noun} has no {quoted(name)}; it belongs in {home}")
         elif strict:
             hint = nearest(name, known)
             has = "" if hint else f"; it has {', '.join(known)}" if known else "; it has none"
@@ -596,4 +605,4 @@ def _shown_example(field: Field) -> str:
     if field.meta.examples:
         first = field.meta.examples[0]
         return f'"{first}"' if isinstance(first, str) else str(first).replace("'", '"')
-    return example(field.type)
+    return example(field.type, field.meta)

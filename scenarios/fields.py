@@ -9,7 +9,7 @@ these, or such a type or None.
 from __future__ import annotations
 
 import types
-import typing
+from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Annotated, Any, Literal, Protocol, TypeGuard, Union, get_args, get_origin, runtime_checkable
 
@@ -123,12 +123,14 @@ def expected(kind: Any, meta: Meta | None = None) -> str:
 
 def is_mapping(kind: Any) -> bool:
     origin = get_origin(kind)
-    return isinstance(origin, type) and issubclass(origin, typing.Mapping)
+    return isinstance(origin, type) and issubclass(origin, Mapping)
 
 
-def example(kind: Any, depth: int = 0) -> str:
+def example(kind: Any, meta: Meta | None = None) -> str:
     """A value of this type as TOML."""
-    kind = bare(alternatives(bare(kind)[0])[0])[0]
+    kind, own = bare(kind)
+    kind, inner = bare(alternatives(kind)[0])
+    meta = next((one for one in (inner, own, meta) if one is not None and one != Meta()), Meta())
     origin, arguments = get_origin(kind), get_args(kind)
     if isinstance(kind, type) and issubclass(kind, Probability):
         return kind.EXAMPLE
@@ -137,22 +139,23 @@ def example(kind: Any, depth: int = 0) -> str:
     if kind is bool:
         return "true"
     if kind is int or kind is float:
-        return "1" if kind is int else "0.5"
+        least = meta.ge if meta.ge is not None else 0
+        return str(max(1, least)) if kind is int else str(max(0.5, least))
     if origin is Literal:
         return f'"{arguments[0]}"'
     if origin is tuple:
         if len(arguments) == 2 and arguments[1] is Ellipsis:
-            return f"[{example(arguments[0], depth + 1)}]"
-        return f"[{', '.join(example(one, depth + 1) for one in arguments)}]"
+            return f"[{example(arguments[0])}]"
+        return f"[{', '.join(example(one) for one in arguments)}]"
     if is_mapping(kind):
         key = example(arguments[0]).strip('"')
-        return f"{{ {key} = {example(arguments[1], depth + 1)} }}"
+        return f"{{ {key} = {example(arguments[1])} }}"
     if is_struct(kind):
-        return f"{{ {', '.join(f'{one.key} = {example(one.type, depth + 1)}' for one in fields(kind))} }}"
+        return f"{{ {', '.join(f'{one.key} = {example(one.type, one.meta)}' for one in fields(kind))} }}"
     return '"…"'
 
 
-def one_of(words: typing.Iterable[str]) -> str:
+def one_of(words: Iterable[str]) -> str:
     """`"a"`, `"a" or "b"`, `one of "a", "b" and "c"`."""
     shown = [f'"{word}"' for word in words]
     if len(shown) == 1:

@@ -6,6 +6,7 @@ made and shown with what `decode` answers; so the page cannot say what is not so
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from typing import Any, Literal, get_args, get_origin
 
@@ -44,35 +45,26 @@ def reference(kinds: Kinds) -> str:
         "What clients ask. `kind` is required and decides the other keys.\n",
         *(part for kind, cls in kinds.workloads.items() for part in _workload(kind, cls)),
         "## [[faults]]\n",
-        "One header for each fault. `kind` is required and adds keys of its own; a fault starts `at` a time or `on` an "
+        "One header for each fault. `kind` is required and adds keys of its own; a fault starts `at` a time or `on` an\n"
         "event, and what it does is undone when it ends. All kinds have these:\n",
         _rows(fields(Fault)),
         *(part for kind, cls in kinds.faults.items() for part in _fault(kind, cls)),
         "## Events\n",
-        _EVENTS.format(events=", ".join(f"`{event}`" for event in kinds.events)),
+        _wrapped(_EVENTS.format(events=", ".join(f"`{event}`" for event in kinds.events))),
         "## Targets and links\n",
         _TARGETS,
         "## Quantities\n",
         _QUANTITIES,
         "## [expect] and [expect.NAME]\n",
-        _EXPECT.format(
-            words=_series([f"`{word}`" for word in get_args(Expectation)]),
-            checkers=", ".join(f"`{checker}`" for checker in kinds.checkers),
-        ),
-        "## [protocol.NAME]\n",
-        "The parameters of one protocol, for all of its modes.\n",
-        *(
-            part
-            for name, kind in kinds.protocols.items()
-            for part in (
-                f"### {name}\n",
-                _paragraph(kind.parameters),
-                f"Modes: {', '.join(f'`{mode}`' for mode in kind.modes)}; the first is what `{name}` alone means.\n"
-                if kind.modes
-                else "",
-                _rows(fields(kind.parameters)),
+        _wrapped(
+            _EXPECT.format(
+                words=_series([f'`"{word}"`' for word in get_args(Expectation)]),
+                checkers=", ".join(f"`{checker}`" for checker in kinds.checkers),
             )
         ),
+        "## [protocol.NAME]\n",
+        "The parameters of one protocol, for all of its modes. The first mode is the one that the name alone means.\n",
+        *_protocols(kinds),
         "## [at-least]\n",
         _AT_LEAST,
         "## From the command line\n",
@@ -161,11 +153,11 @@ def _filled(field: Field) -> str:
         return f"{field.key} = {toml(field.meta.examples[0])}"
     if not field.required and field.default not in (None, (), {}, "", False):
         return f"{field.key} = {toml(plain(field.default))}"
-    return f"{field.key} = {example(field.type)}"
+    return f"{field.key} = {example(field.type, field.meta)}"
 
 
 def _paragraph(cls: type[Any]) -> str:
-    return " ".join((cls.__doc__ or "").split("\n\n")[0].split()) + "\n"
+    return _wrapped(" ".join((cls.__doc__ or "").split("\n\n")[0].split()))
 
 
 def _workload(kind: str, cls: type[msgspec.Struct]) -> list[str]:
@@ -177,6 +169,31 @@ def _fault(kind: str, cls: type[Fault]) -> list[str]:
     own = [field for field in fields(cls) if field.key not in shared]
     sample = f"```toml\n{fault_sample(kind, cls)}```\n"
     return [f'### kind = "{kind}"\n', _paragraph(cls), _rows(own) if own else "", sample]
+
+
+def _protocols(kinds: Kinds) -> list[str]:
+    """A section for every class of parameters; variants of a protocol often share one."""
+    parts = []
+    for parameters in dict.fromkeys(kind.parameters for kind in kinds.protocols.values()):
+        sharing = {name: kind.modes for name, kind in kinds.protocols.items() if kind.parameters is parameters}
+        modes = [
+            f"`{name}` has the mode{'s' if len(modes) > 1 else ''} {', '.join(f'`{mode}`' for mode in modes)}."
+            for name, modes in sharing.items()
+            if modes
+        ]
+        parts += [
+            f"### {', '.join(sharing)}\n",
+            _paragraph(parameters),
+            _wrapped(" ".join(modes)),
+            _rows(fields(parameters)),
+        ]
+    return parts
+
+
+def _wrapped(text: str) -> str:
+    """Paragraphs in lines of at most 120 characters."""
+    paragraphs = (textwrap.fill(one, 120, break_on_hyphens=False, break_long_words=False) for one in text.split("\n\n"))
+    return "\n\n".join(paragraphs) + "\n" if text else ""
 
 
 # --- Samples ---

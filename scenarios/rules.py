@@ -307,6 +307,8 @@ def _named(
 ) -> Finding | None:
     """What is wrong with a name as a target: nobody binds it, or somebody does too late."""
     binder = bound.get(target.of)
+    if binder is None and any(target.of in _aliases(fault.table) for fault in draft.faults):
+        return None  # it is bound by a target that did not convert
     if binder is None:
         hint = nearest(target.of, [*bound, *WORDS])
         names = f", or a name: {', '.join(sorted(bound))}" if bound else ', or a name bound by "as NAME"'
@@ -326,6 +328,19 @@ def _named(
     if high is not None and (low > high or (low == high == mine and binder > index)):
         return Finding(key, f"{quoted(target.of)} is bound only later, by {draft.faults[binder].name}")
     return None
+
+
+def _aliases(raw: object) -> set[str]:
+    """The names that a raw table's strings bind."""
+    match raw:
+        case str():
+            return set(re.findall(rf"\bas\s+({NAME})\s*$", raw))
+        case list():
+            return set().union(*map(_aliases, raw))
+        case dict():
+            return set().union(*map(_aliases, raw.values()))
+        case _:
+            return set()
 
 
 def _group(draft: Draft, targets: list[tuple[Key, Target]]) -> Iterator[Finding]:

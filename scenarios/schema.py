@@ -79,6 +79,9 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_un
     lasts: Annotated[Span | None, Meta(description="How long it lasts; without it, until heal.", examples=["3s"])] = (
         msgspec.field(name="for", default=None)
     )
+    optional: Annotated[
+        bool, Meta(description="It may never start; otherwise a run in which it did not is undecided.")
+    ] = False
     order: Annotated[
         tuple[str, ...],
         Meta(

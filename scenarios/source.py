@@ -21,8 +21,9 @@ from scenarios.units import quoted
 Key = tuple[str | int, ...]
 """Where a value stands in the tree: ("faults", 0, "groups", 1)."""
 
-LARGEST = 1_000_000
+LARGEST = 300_000
 """Characters; a scenario is some dozens of lines, and a file beyond this is something else."""
+TOO_LONG = f"is longer than {LARGEST:,} characters, too long for a scenario"
 
 _STRING = r'"""(?:\\[\s\S]|(?!""")[\s\S])*"{3,5}|' r"'''(?:(?!''')[\s\S])*'{3,5}|" r'"(?:\\.|[^"\\\n])*"|' r"'[^'\n]*'"
 _SPACE = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
@@ -45,13 +46,13 @@ def parse(text: str, source: str) -> tuple[dict[str, Any], str, list[Problem]]:
         return BadScenario([*problems, Problem(source, line, "", what)])
 
     if len(text) > LARGEST:
-        raise stop(0, f"{len(text):,} characters are too many for a scenario")
+        raise stop(0, TOO_LONG)
     try:
         text.encode()
     except UnicodeEncodeError as error:
         raise stop(text.count("\n", 0, error.start) + 1, "is not Unicode text") from None
     # Every pass mends at least one line, and no line twice in one way; the bound is a guard.
-    for _ in range(200):
+    for _ in range(50):
         try:
             return tomllib.loads(text, parse_float=number), text, problems
         except RecursionError:
@@ -60,7 +61,7 @@ def parse(text: str, source: str) -> tuple[dict[str, Any], str, list[Problem]]:
             found = _AT_LINE.match(str(error))
             what = found[1] if found else str(error)
             line = int(found[2]) if found and found[2] else text.rstrip().count("\n") + 1
-            mended = _mend(text, line)
+            mended = _mend(text, line) if found else None
             if mended is None:
                 raise stop(line if found else 0, _in_words(what, text, line)) from None
             text, what = mended

@@ -30,7 +30,8 @@ def dumps(scenario: Scenario, kinds: Kinds, extra: Mapping[str, object] = _NOTHI
 
     document = tomlkit.document()
     for key, value in extra.items():
-        document.add(tomlkit.comment(" ".join(f"{key}: {value}".split())))
+        words = " ".join(f"{key}: {value}".split())
+        document.add(tomlkit.comment("".join(c if c.isprintable() else "?" for c in words)))
     for field in fields(Scenario):
         value = getattr(scenario, field.attribute)
         if not field.required and value == field.default:

@@ -335,7 +335,8 @@ class Raft(Node):
         if m.match is not None:
             if m.match > progress.match:
                 progress.match = m.match
-                self._advance_commit(out)
+                if m.match > self.commit_index:
+                    self._advance_commit(out)
             if progress.probing:
                 progress.probing, progress.next = False, progress.match + 1
             if progress.next <= self.log.last:

@@ -80,7 +80,7 @@ class Simulated:
         self._retries = retries
         self._simulation = Simulation()
         self._network = Network(graph, seed, fifo=cluster.order == "fifo")
-        self._steps: list[Step] | None = [] if trace else None
+        self._steps: list[Step | Observation] | None = [] if trace else None
         self._host = Host(
             self._network,
             self._simulation,

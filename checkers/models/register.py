@@ -30,7 +30,8 @@ class Register(Keyed):
                     return ILLEGAL if matches else state
                 return freeze(new) if matches else ILLEGAL
             case _:
-                return freeze(op.value)
+                # A write that was refused did nothing and says nothing.
+                return state if op.result is False and op.type != "info" else freeze(op.value)
 
     def refusal(self, op: Operation) -> str | None:
         if op.f == "cas" and not (isinstance(op.value, (list, tuple)) and len(op.value) == 2):
@@ -44,19 +45,18 @@ class Register(Keyed):
 
     def rests_on(self, op: Operation, other: Operation) -> bool:
         """An answer rests on the writers of the value that it saw; a refusal on whatever may have been there instead."""
-        if other.f in READS or (other.result is False and other.f == "cas"):
+        if other.f in READS or (other.result is False and other.type != "info"):
             return False
-        if op.f == "cas":
-            seen = freeze(op.value[0])
-            if op.result is False:
-                return True
-        elif op.f in READS:
-            seen = freeze(op.value)
-        else:
-            return op.f == "delete" and op.result is False and other.f == "delete"
-        if op.type == "info" and op.f in READS:
-            return False
-        return bool(written(other) == seen)
+        refused = op.result is False and op.type != "info"
+        match op.f:
+            case "cas":
+                return refused or bool(written(other) == freeze(op.value[0]))
+            case "read" | "get":
+                return op.type != "info" and bool(written(other) == freeze(op.value))
+            case "delete":
+                return refused and written(other) is None
+            case _:
+                return False
 
 
 def written(op: Operation) -> Any:
