@@ -28,7 +28,7 @@ from checkers import agreement, invariants, leadership, progress
 from checkers.trace import Trace
 from checkers.verdict import unknown
 from reports.subject import Judged
-from scenarios.schema import Expectation, Fault, Scenario
+from scenarios.schema import Expect, Expectation, Fault, Scenario
 
 LINEARIZABLE_STEPS = 20_000_000
 _EVENTS_PER_SECOND = 20_000
@@ -92,6 +92,7 @@ def plan(name: str, scenario: Scenario, column: str, seed: int, registry: Regist
     Raises `Unfit` when the protocol does not know what the workload asks for.
     """
     protocol_name, protocol, mode, _ = registry.column(column)
+    parameters = scenario.protocol.get(protocol_name)
     workload = scenario.workload
     assert isinstance(workload, WorkloadKind)
     unknown = sorted(workload.operations - protocol.operations)
@@ -113,6 +114,8 @@ def plan(name: str, scenario: Scenario, column: str, seed: int, registry: Regist
         heal=scenario.heals_at,
         core=core,
         faults=tuple(faults),
+        expect=Expect(scenario.expect.of(protocol_name, mode)),
+        protocol={} if parameters is None else {protocol_name: parameters},
     )
     return Plan(name, resolved, workload.plan(resolved, nodes, seed))
 

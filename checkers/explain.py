@@ -50,9 +50,9 @@ def conflict(name: str, columns: Columns, model: Register, found: zones.Conflict
 def refuted(name: str, columns: Columns, model: Model, search: Search, details: dict[str, Any]) -> Verdict:
     """The verdict on a part that has no order."""
     part = search.part
-    prefix = part.only(i for i in range(len(part)) if part.begins[i] < search.limit)
+    prefix = part.only(_closed_prefix(part, search))
     small = _Smaller(prefix, search.table)
-    places = small.run(small.start())
+    places = small.run(small.start(search.limit))
     reason = ""
     if isinstance(model, Register) and zones.applies(model):
         numbers = [prefix.numbers[i] for i in places]
@@ -60,6 +60,28 @@ def refuted(name: str, columns: Columns, model: Model, search: Search, details: 
         reason = again.reason if again is not None else ""
     reason = reason or _sentence(columns.history, prefix.only(places), search.table)
     return _verdict(name, columns.history, reason, prefix, places, search, small.minimal, details)
+
+
+def _closed_prefix(part: Part, search: Search) -> list[int]:
+    """All that began before the return that no order satisfies, and what those still open then came to rest on.
+
+    What began later cannot help, so this has no order either, and it is closed under reads-from.
+    """
+    limit = search.limit
+    found = [i for i in range(len(part)) if part.begins[i] < limit]
+    later = range(len(found), len(part))
+    unanswered = [i for i in found if part.ends[i] == NEVER]
+    todo = [i for i in found if limit < part.ends[i] != NEVER]
+    rests = _Smaller(part, search.table)._rests
+    added: set[int] = set(todo)
+    while todo:
+        i = todo.pop()
+        # One that was never answered needs its causes only if somebody who came back later rests on it.
+        for on in (*later, *unanswered):
+            if on not in added and rests(i, on):
+                added.add(on)
+                todo.append(on)
+    return sorted(added.union(found))
 
 
 def _verdict(
@@ -88,19 +110,20 @@ class _Smaller:
         self.minimal = True
         self._known: dict[tuple[int, int], bool] = {}
 
-    def start(self) -> list[int]:
+    def start(self, limit: int) -> list[int]:
         """A set to begin with: the last operations with all that they rest on, as few as have no order."""
         n = len(self.part)
-        by_begin = list(range(n))
+        begins, ends = self.part.begins, self.part.ends
+        by_end = sorted(range(n), key=lambda i: (min(ends[i], limit), begins[i]))
         count = 8
         while count < n and self.pairs > 0:
-            places = self._closed(by_begin[-count:])
+            places = self._closed(by_end[-count:])
             if len(places) == n:
                 break
             if self._impossible(places):
                 return places
             count *= 2
-        return by_begin
+        return list(range(n))
 
     def run(self, places: list[int]) -> list[int]:
         """Drop whatever can go: in pieces that halve, then one by one, latest first."""
@@ -136,8 +159,8 @@ class _Smaller:
         return search.outcome is False
 
     def _rests(self, i: int, on: int) -> bool:
-        """Whether ``i`` may rest on ``on``; nothing rests on what began after it had ended."""
-        if i == on or self.part.begins[on] >= self.part.ends[i]:
+        """Whether ``i`` may rest on ``on``; nothing rests on an observer, or on what began after it had ended."""
+        if i == on or self.part.begins[on] >= self.part.ends[i] or self.table.observes[self.part.classes[on]]:
             return False
         pair = (self.part.classes[i], self.part.classes[on])
         known = self._known.get(pair)

@@ -1,8 +1,8 @@
 """Progress: once the faults are over, everybody is served again within the protocol's stated bound.
 
 Under an unreliable network no consensus protocol can promise progress (Fischer, Lynch & Paterson 1985), so nothing is
-demanded while faults last. After `heal`: within the bound every session that asks for something completes an operation,
-and every operation that is invoked later completes. A refusal completes an operation of a session that is pinned to
+demanded while faults last. After `heal`, every session that asks for something completes an operation within the bound
+of asking, and every operation that is invoked once the bound is over completes. A refusal completes an operation of a session that is pinned to
 one node; anybody else must be served.
 """
 
@@ -32,19 +32,18 @@ def check(
             later.setdefault(operation.session, []).append(operation)
     recovered = None
     for session, operations in later.items():
-        completed = [op for op in operations if _completed(op, session in pinned)]
+        served = [operation for operation in operations if _served(operation, session in pinned)]
         for operation in operations:
-            if operation.time >= due and not _completed(operation, session in pinned):
+            if operation.time >= due and operation not in served:
                 reason = f"an operation was not served {seconds(operation.time - heal)} after heal (bound {seconds(bound)})"
                 return invalid(NAME, reason, (operation,))
-        first = min((op.return_time or 0 for op in completed), default=None)
-        if first is None or first > due:
-            waited = "never" if first is None else seconds(first - heal)
-            if first is None and operations[-1].time >= due:  # its only operations came late, and were judged above
-                continue
-            reason = f"session {session} completed its first operation {waited} after heal (bound {seconds(bound)})"
+        deadline = operations[0].time + bound
+        first = min((operation.return_time or 0 for operation in served), default=end)
+        if first > deadline:
+            waited = seconds(first - operations[0].time)
+            reason = f"session {session} asked after heal, and was not served for {waited} (bound {seconds(bound)})"
             return invalid(NAME, reason, operations[:3])
-        if session not in pinned:
+        if served and session not in pinned:
             recovered = first if recovered is None else min(recovered, first)
     if recovered is None:
         return unknown(NAME, "nobody asked for anything after heal")
@@ -52,5 +51,5 @@ def check(
     return valid(NAME, reason, recovered_after_ns=recovered - heal, bound_ns=bound)
 
 
-def _completed(operation: Operation, may_be_refused: bool) -> bool:
+def _served(operation: Operation, may_be_refused: bool) -> bool:
     return operation.type == "ok" or (operation.type == "fail" and (may_be_refused or operation.session == "shed"))

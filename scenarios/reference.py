@@ -45,8 +45,8 @@ def reference(kinds: Kinds) -> str:
         "What clients ask. `kind` is required and decides the other keys.\n",
         *(part for kind, cls in kinds.workloads.items() for part in _workload(kind, cls)),
         "## [[faults]]\n",
-        "One header for each fault. `kind` is required and adds keys of its own; a fault starts `at` a time or `on` an\n"
-        "event, and what it does is undone when it ends. All kinds have these:\n",
+        "One header for each fault. `kind` is required and adds keys of its own; a fault starts `at` a time or `on`\n"
+        "an event, and what it does is undone when it ends. All kinds have these:\n",
         _rows(fields(Fault)),
         *(part for kind, cls in kinds.faults.items() for part in _fault(kind, cls)),
         "## Events\n",
@@ -63,7 +63,7 @@ def reference(kinds: Kinds) -> str:
             )
         ),
         "## [protocol.NAME]\n",
-        "The parameters of one protocol, for all of its modes. The first mode is the one that the name alone means.\n",
+        "The parameters of one protocol, for all of its modes. A name without a mode means the first.\n",
         *_protocols(kinds),
         "## [at-least]\n",
         _AT_LEAST,
@@ -285,7 +285,7 @@ must come out. Keys are strict: one that is not on this page is refused.
 _EVENTS = """\
 `on` names what starts a fault: {events}; or another fault, as `"NAME starts"` or `"NAME ends"`. `nth` says which
 occurrence of the event, `after` how long after it. An event that never comes leaves the fault unstarted, which is
-reported and makes the run undecided.
+reported and makes the run undecided, unless the fault is `optional`.
 """
 
 _TARGETS = """\

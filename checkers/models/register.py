@@ -47,6 +47,8 @@ class Register(Keyed):
         """An answer rests on the writers of the value that it saw; a refusal on whatever may have been there instead."""
         if other.f in READS or (other.result is False and other.type != "info"):
             return False
+        if other.f == "cas" and freeze(other.value[0]) == freeze(other.value[1]):
+            return False  # it leaves what it found
         refused = op.result is False and op.type != "info"
         match op.f:
             case "cas":

@@ -10,13 +10,57 @@ from typing import TypeVar
 _T = TypeVar("_T")
 
 _JUNK = (
-    "-1", "0", "1e999", "nan", "inf", "-inf", "-0.0", "9" * 30, "9" * 5000, "0x" + "f" * 4000, "1_000", "true", '""', '"-2s"',
-    '"0s"', '"99999999999h"', '"1ms..5"', '"5ms..1ms"', '"lognormal 1ms -3"', '"0/s"', '"-5/s"', "2s", "leader", "1979-05-27",
-    "1979-05-27T07:32:00Z", "07:32:00", "[]", "{}", "[[]]", "[[[[[[]]]]]]", "[1, 'a', {}]", "{ a = { b = [1] } }",
-    '{ kind = "crash" }', "[" * 2000 + "]" * 2000, "[" * 50, '"""', "'''", '"\\u0000"', '"\\ud800"', '"n0"', '"n99999999999"',
-    '"0 any"', '"rest as rest"', '"a -> b -> c"', '" ends"', '"cut starts"', '"\N{SNOWMAN}"', '"\\n\\t"', "'\\'",
+    "-1",
+    "0",
+    "1e999",
+    "nan",
+    "inf",
+    "-inf",
+    "-0.0",
+    "9" * 30,
+    "9" * 5000,
+    "0x" + "f" * 4000,
+    "1_000",
+    "true",
+    '""',
+    '"-2s"',
+    '"0s"',
+    '"99999999999h"',
+    '"1ms..5"',
+    '"5ms..1ms"',
+    '"lognormal 1ms -3"',
+    '"0/s"',
+    '"-5/s"',
+    "2s",
+    "leader",
+    "1979-05-27",
+    "1979-05-27T07:32:00Z",
+    "07:32:00",
+    "[]",
+    "{}",
+    "[[]]",
+    "[[[[[[]]]]]]",
+    "[1, 'a', {}]",
+    "{ a = { b = [1] } }",
+    '{ kind = "crash" }',
+    "[" * 2000 + "]" * 2000,
+    "[" * 50,
+    '"""',
+    "'''",
+    '"\\u0000"',
+    '"\\ud800"',
+    '"n0"',
+    '"n99999999999"',
+    '"0 any"',
+    '"rest as rest"',
+    '"a -> b -> c"',
+    '" ends"',
+    '"cut starts"',
+    '"\N{SNOWMAN}"',
+    '"\\n\\t"',
+    "'\\'",
     '"' + "x" * 5000 + '"',
-)  # fmt: skip
+)
 _CHARACTERS = "\x00\x07\r\t \u00e9\u2028\u202e\U0001f600\ud800[]{}()\"'\\#=.,-_/0123456789azAZ\n"
 _VALUE = re.compile(r"=\s*([^\n#]+)")
 _KEY = re.compile(r"^\s*([A-Za-z-]+)\s*=", re.MULTILINE)
@@ -25,8 +69,20 @@ _KEY = re.compile(r"^\s*([A-Za-z-]+)\s*=", re.MULTILINE)
 def mutations(text: str, seed: int, count: int = 300) -> Iterator[str]:
     """`count` texts near `text`; the same ones for the same seed."""
     random = Random(seed)
-    ways = (_truncated, _without_lines, _with_lines_twice, _shuffled, _other_value, _swapped_values, _other_key,
-            _characters, _emptied, _negated, _unquoted, _spliced)  # fmt: skip
+    ways = (
+        _truncated,
+        _without_lines,
+        _with_lines_twice,
+        _shuffled,
+        _other_value,
+        _swapped_values,
+        _other_key,
+        _characters,
+        _emptied,
+        _negated,
+        _unquoted,
+        _spliced,
+    )
     for index in range(count):
         mutated = text
         # Every way alone comes first, then several one after another.

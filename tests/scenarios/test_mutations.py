@@ -44,8 +44,23 @@ def test_mutations_are_the_same_for_the_same_seed_and_nearly_all_different() -> 
 
 
 def test_any_flag_of_the_command_line_is_obeyed_or_refused() -> None:
-    keys = ["cluster.nodes", "faults.0.at", "faults.cut.groups.0.0", "why", "", ".", "a..b", "faults", "faults.9.at", "x",
-            "faults.cut.groups.0.0.0", 'expect."raft/log".linearizable', '"', "cluster", "faults.lose-1.only.nth"]  # fmt: skip
+    keys = [
+        "cluster.nodes",
+        "faults.0.at",
+        "faults.cut.groups.0.0",
+        "why",
+        "",
+        ".",
+        "a..b",
+        "faults",
+        "faults.9.at",
+        "x",
+        "faults.cut.groups.0.0.0",
+        'expect."raft/log".linearizable',
+        '"',
+        "cluster",
+        "faults.lose-1.only.nth",
+    ]
     values = [
         "3",
         "",
