@@ -40,39 +40,62 @@ lint: $(ready)
 	$(bin)/mypy
 	$(bin)/lint-imports
 
+sweep: $(ready)
+	@$(bin)/python -m benchmarks.sweep $(ARGS)
+
+bench: $(ready)
+	@$(bin)/python -m benchmarks.simulation $(ARGS)
+	@$(bin)/python -m benchmarks.checkers
+
+docs: $(ready)
+	$(bin)/python -c '$(write_reference)'
+	$(bin)/aftershock run partition-leader -p raft/leader-local --out $(venv)/runs >$(venv)/runs.txt
+	mkdir -p docs/images
+	cp $(venv)/runs/partition-leader/raft/leader-local/0/charts/*.png docs/images/
+
+define write_reference
+from pathlib import Path; \
+from bench.registry import Registry; \
+from scenarios.reference import reference; \
+Path("docs/scenarios.md").write_text(reference(Registry.load().kinds()), encoding="utf-8")
+endef
+
 clean:
 	rm -rf $(venv) dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# Prints the Python that set-up takes, or the line to type when there is none.
+# The Python that set-up takes; or, on stderr, the line to type when there is none.
 can_run := import sys; sys.exit(sys.version_info < (3, 11))
 can_build := import ensurepip, venv
+define find_python
+for python in $(PYTHON); do \
+  if "$$python" -c '$(can_run)' 2>/dev/null; then \
+    if "$$python" -c '$(can_build)' 2>/dev/null; then echo "$$python"; exit 0; fi; \
+    bare=$${bare:-$$("$$python" -c 'import sys; print("python%d.%d" % sys.version_info[:2])')}; \
+  elif "$$python" -c pass 2>/dev/null; then \
+    old=$${old:-$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')}; \
+  fi; \
+done; \
+if [ -n "$$bare" ]; then \
+  echo "Aftershock's set-up found $$bare, but it cannot build a virtual environment. Type:"; \
+  echo "    sudo apt install $$bare-venv"; \
+elif [ -n "$$old" ]; then \
+  echo "Aftershock needs Python 3.11 or newer; the newest found is $$old. Type:"; \
+  echo "    sudo apt install python3.11 python3.11-venv"; \
+else \
+  echo "Aftershock needs Python 3.11 or newer, and none was found. Type:"; \
+  echo "    sudo apt install python3 python3-venv"; \
+fi >&2; \
+echo "Then run make again. (make PYTHON=/path/to/python3 … takes a Python from elsewhere.)" >&2; \
+exit 1
+endef
 
 python:
-	@for python in $(PYTHON); do \
-	  if "$$python" -c '$(can_run)' 2>/dev/null; then \
-	    if "$$python" -c '$(can_build)' 2>/dev/null; then echo "$$python"; exit 0; fi; \
-	    bare=$${bare:-$$("$$python" -c 'import sys; print("python%d.%d" % sys.version_info[:2])')}; \
-	  elif "$$python" -c pass 2>/dev/null; then \
-	    old=$${old:-$$("$$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')}; \
-	  fi; \
-	done; \
-	if [ -n "$$bare" ]; then \
-	  echo "Aftershock's set-up found $$bare, but it cannot build a virtual environment. Type:"; \
-	  echo "    sudo apt install $$bare-venv"; \
-	elif [ -n "$$old" ]; then \
-	  echo "Aftershock needs Python 3.11 or newer; the newest found is $$old. Type:"; \
-	  echo "    sudo apt install python3.11 python3.11-venv"; \
-	else \
-	  echo "Aftershock needs Python 3.11 or newer, and none was found. Type:"; \
-	  echo "    sudo apt install python3 python3-venv"; \
-	fi >&2; \
-	echo "Then run make again. (make PYTHON=/path/to/python3 … takes a Python from elsewhere.)" >&2; \
-	exit 1
+	@$(find_python)
 
 $(ready): pyproject.toml $(unfit)
-	@python=$$($(MAKE) --no-print-directory --silent python) || exit 1; \
-	set -e; \
+	@set -e; \
+	python=$$($(find_python)); \
 	if [ -n "$(unfit)" ]; then \
 	  echo "Setting up $(venv) with $$python: once, a minute or two …"; \
 	  rm -rf $(venv); \

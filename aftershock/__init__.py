@@ -18,10 +18,10 @@ __version__ = "0.1.0"
 __all__ = ["ILLEGAL", "History", "Model", "Outcome", "Recorder", "Verdict", "check", "run"]
 
 if TYPE_CHECKING:
-    from bench.run import run
+    from aftershock.experiment import run
     from checkers import ILLEGAL, History, Model, Outcome, Recorder, Verdict, check
 else:
-    _HOMES = dict.fromkeys(__all__, "checkers") | {"run": "bench.run"}
+    _HOMES = dict.fromkeys(__all__, "checkers") | {"run": "aftershock.experiment"}
 
     def __getattr__(name: str) -> object:
         if name not in _HOMES:
@@ -31,7 +31,7 @@ else:
         from aftershock import siblings
 
         home = _HOMES[name]
-        siblings.require(*(siblings.NAMES if home.startswith("bench") else ("checkers",)))
+        siblings.require(*(siblings.NAMES if name == "run" else ("checkers",)))
         value = globals()[name] = getattr(importlib.import_module(home), name)
         return value
 

@@ -10,7 +10,7 @@ import errno
 import os
 import sys
 
-from aftershock import siblings
+from aftershock import __version__, siblings
 
 BAD_INPUT, FAILED, INTERRUPTED, PIPE_CLOSED = 2, 70, 130, 141
 
@@ -26,7 +26,7 @@ def main() -> int:
     try:
         from bench.cli import main as command
 
-        code = command()
+        code = command(version=__version__)
         sys.stdout.flush()  # a reader who hung up is noticed here, not at interpreter exit
         return code
     except KeyboardInterrupt:
@@ -63,8 +63,6 @@ def _report(error: Exception) -> int:
     import platform
     import shlex
     import traceback
-
-    from aftershock import __version__
 
     traceback.print_exception(error)
     print(

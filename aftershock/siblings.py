@@ -72,7 +72,8 @@ def _stranger(name: str) -> str | None:
     if spec is None:
         return ""
     place = _place(spec)
-    return None if _is_home(os.path.dirname(place)) else place
+    folder = os.path.dirname(place)
+    return None if folder and _is_home(folder) else place
 
 
 def _place(spec: ModuleSpec) -> str:

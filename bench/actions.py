@@ -1,4 +1,4 @@
-"""What a fault does to a system, as data: a `System` maps each action to its own mechanism (a packet rule, a signal)."""
+"""What a fault does to a system, as data; a `System` maps each action to a mechanism (a packet rule, a signal)."""
 
 from __future__ import annotations
 

@@ -54,7 +54,8 @@ class Client(Node):
             self._ask(out)
 
     def _ask(self, out: Outbox) -> None:
-        assert self.command is not None and self.target is not None
+        assert self.command is not None
+        assert self.target is not None
         out.send(self.target, Request(self.me, self.sequence, self.command))
         if self.retries:
             out.set_timer(RETRY, _RETRY)

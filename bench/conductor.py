@@ -106,7 +106,7 @@ class Conductor:
         system.call_at(self._scenario.heals_at, self._heal)
         self._schedule_operations()
 
-    # ----------------------------------------------------------------------------------------------------------- clients
+    # ---------------------------------------------------------------------------------------------------------- clients
 
     def _schedule_operations(self) -> None:
         arrivals = [operation for operation in self._operations if operation.at is not None]
@@ -209,7 +209,7 @@ class Conductor:
             )
         )
 
-    # ------------------------------------------------------------------------------------------------------------ faults
+    # ----------------------------------------------------------------------------------------------------------- faults
 
     def _elected(self, seen: Observation) -> None:
         if self._leader is not None and self._leader != seen.node:
@@ -326,14 +326,16 @@ class Conductor:
             )
         )
 
-    # --------------------------------------------------------------------------------------------------------- the end
+    # ---------------------------------------------------------------------------------------------------------- the end
 
     def _finish(self) -> None:
         """Wait until everybody has been answered or has given up, then read every key once more."""
         self._wait(self._workload.patience)
         self._system.advance(self._system.now + _SETTLE)
         replicas = self._scenario.core or self._system.nodes
-        readers = [Client(f"f{i}", node) for i, node in enumerate(replicas, 1)] if self._reads_anywhere else [Client("f1")]
+        readers = (
+            [Client(f"f{i}", node) for i, node in enumerate(replicas, 1)] if self._reads_anywhere else [Client("f1")]
+        )
         self._pinned |= {reader.id: reader.pinned for reader in readers}
         for command in self._workload.final():
             for reader in readers:

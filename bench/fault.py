@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from random import Random
-from typing import ClassVar
+from typing import ClassVar, assert_never
 
 import msgspec
 
@@ -122,13 +122,18 @@ class Cast:
             case "trigger":
                 return (self._trigger,) if self._trigger in self._nodes else ()
             case "any":
-                free = [node for node in self._order if node not in self._named]
+                return self._pick(target.count, self._named)
             case "follower":
                 if self._leader is None:
                     raise NobodyYet
-                free = [node for node in self._order if node not in (*self._named, self._leader)]
-        living = [node for node in free if node not in self._down]
-        return tuple((living + [node for node in free if node in self._down])[: target.count])
+                return self._pick(target.count, [*self._named, self._leader])
+            case _:
+                assert_never(target.who)
+
+    def _pick(self, count: int, but: list[NodeId]) -> tuple[NodeId, ...]:
+        """So many nodes in the drawn order, those that run first."""
+        free = [node for node in self._order if node not in but]
+        return tuple(sorted(free, key=lambda node: node in self._down)[:count])
 
 
 def sides(groups: Iterable[Iterable[NodeId]]) -> str:

@@ -201,7 +201,13 @@ class Host:
     """The machines of a cluster and its clients."""
 
     def __init__(
-        self, network: Network, chooser: Chooser, seed: int, *, events_max: int, trace: Callable[[Step | Observation], None] | None
+        self,
+        network: Network,
+        chooser: Chooser,
+        seed: int,
+        *,
+        events_max: int,
+        trace: Callable[[Step | Observation], None] | None,
     ) -> None:
         self.network = network
         self.chooser = chooser
@@ -215,6 +221,14 @@ class Host:
         self.completions: dict[NodeId, Callable[[Complete], None]] = {}
         self._trace = trace
         self._outbox = Outbox()
+        self._perform: dict[type[Effect], Callable[[Process, Any], None]] = {  # every effect but writes
+            Send: self._send,
+            SetTimer: self._set_timer,
+            CancelTimer: self._cancel_timer,
+            Choose: self._ask_for_choice,
+            Observe: self._observe,
+            Complete: self._complete,
+        }
 
     # ------------------------------------------------------------------------------------------------------- life cycle
 
@@ -256,7 +270,7 @@ class Host:
         self._note("pause", id)
 
     def resume(self, id: NodeId) -> None:
-        """Go on after a pause: held-back effects leave, then what was due meanwhile is handled, in the order it came."""
+        """Go on after a pause: held-back effects leave, then what was due meanwhile is handled in order."""
         process = self.processes[id]
         process.paused = False
         self._note("resume", id)
@@ -268,7 +282,7 @@ class Host:
                 return
             self.happen(event)
 
-    # ------------------------------------------------------------------------------------------------------------ events
+    # ----------------------------------------------------------------------------------------------------------- events
 
     def happen(self, event: Enabled) -> None:
         """Let an enabled event happen now."""
@@ -294,7 +308,9 @@ class Host:
             now = self.chooser.now
             if self._trace is not None:
                 self._trace(Step(now * 1000, "deliver", process.id, packet.sender, packet.packet))
-            self._count()
+            self.events += 1
+            if self.events > self.events_max:
+                self._storm()
             try:
                 process.node.on_message(packet.sender, packet.message, now + process.clock, self._outbox)
             except RequirementBroken as broken:
@@ -342,7 +358,9 @@ class Host:
         self._handle(self.processes[id], handler, *arguments)
 
     def _handle(self, process: Process, handler: Callable[..., None], *arguments: Any) -> None:
-        self._count()
+        self.events += 1
+        if self.events > self.events_max:
+            self._storm()
         try:
             handler(*arguments, self.chooser.now + process.clock, self._outbox)
         except RequirementBroken as broken:
@@ -350,22 +368,20 @@ class Host:
         if self._outbox.effects:
             self._carry_out(process)
 
-    def _count(self) -> None:
-        self.events += 1
-        if self.events > self.events_max:
-            raise Storm(f"more than {self.events_max:,} events; the loudest message is {self.network.loudest()}")
+    def _storm(self) -> NoReturn:
+        raise Storm(f"more than {self.events_max:,} events; the loudest message is {self.network.loudest()}")
 
     def _violated(self, process: Process, broken: RequirementBroken) -> NoReturn:
         self._outbox.effects.clear()
         self._observe(process, Observe("violated", digest=str(broken)))
         raise broken
 
-    # ----------------------------------------------------------------------------------------------------------- effects
+    # ---------------------------------------------------------------------------------------------------------- effects
 
     def _carry_out(self, process: Process) -> None:
         """Let what a handler recorded take its course: writes at once, the rest in order behind them."""
         effects, self._outbox.effects = self._outbox.effects, []
-        incarnation, disk, queue = process.incarnation, process.disk, process.queue
+        incarnation, disk, queue, perform = process.incarnation, process.disk, process.queue, self._perform
         waits = bool(queue) or disk.durable < disk.written or process.paused
         for effect in effects:
             if type(effect) in _WRITES:
@@ -375,7 +391,7 @@ class Host:
             elif waits:
                 queue.append((disk.written, effect))
             else:
-                self._perform(process, effect)
+                perform[type(effect)](process, effect)
                 waits = process.paused  # by somebody who was watching
             if process.cut is not None:
                 process.cut -= 1
@@ -388,29 +404,15 @@ class Host:
 
     def _release(self, process: Process) -> None:
         """Let the effects go that waited for what is durable now."""
-        incarnation, disk, queue = process.incarnation, process.disk, process.queue
+        incarnation, disk, queue, perform = process.incarnation, process.disk, process.queue, self._perform
         while queue and queue[0][0] <= disk.durable and not process.paused:
-            self._perform(process, queue.popleft()[1])
+            effect = queue.popleft()[1]
+            perform[type(effect)](process, effect)
             if process.incarnation != incarnation:
                 return
 
-    def _perform(self, process: Process, effect: Effect) -> None:
-        # In the order of how often they come; comparing types is what makes this cheap.
-        kind = type(effect)
-        if kind is Send:
-            self._send(process, effect.to, effect.message)  # type: ignore[union-attr]
-        elif kind is Observe:
-            self._observe(process, effect)  # type: ignore[arg-type]
-        elif kind is SetTimer:
-            self._set_timer(process, effect)  # type: ignore[arg-type]
-        elif isinstance(effect, CancelTimer):
-            process.alarms.pop(effect.timer, None)
-        elif isinstance(effect, Complete):
-            self.completions[process.id](effect)
-        elif isinstance(effect, Choose):
-            self.chooser.enable(Choice(process, effect.tag, below(effect.n, process.random)), 0)
-
-    def _send(self, sender: Process, to: NodeId, message: Message) -> None:
+    def _send(self, sender: Process, effect: Send) -> None:
+        to, message = effect.to, effect.message
         self.packets = number = self.packets + 1
         chooser = self.chooser
         if self._trace is not None:
@@ -445,6 +447,15 @@ class Host:
         process.alarms[timer] = alarm = Alarm(process, timer, deadline)
         self.chooser.enable(alarm, delay)
 
+    def _cancel_timer(self, process: Process, effect: CancelTimer) -> None:
+        process.alarms.pop(effect.timer, None)
+
+    def _ask_for_choice(self, process: Process, effect: Choose) -> None:
+        self.chooser.enable(Choice(process, effect.tag, below(effect.n, process.random)), 0)
+
+    def _complete(self, process: Process, effect: Complete) -> None:
+        self.completions[process.id](effect)
+
     def _sync(self, process: Process) -> None:
         delay = process.fsync()
         disk = process.disk
@@ -465,6 +476,8 @@ class Host:
         for watcher in self.watchers.get(effect.what, ()):
             watcher(observation)
 
-    def _note(self, event: str, node: NodeId, peer: NodeId | None = None, packet: int | None = None, what: Any = None) -> None:
+    def _note(
+        self, event: str, node: NodeId, peer: NodeId | None = None, packet: int | None = None, what: Any = None
+    ) -> None:
         if self._trace is not None:
             self._trace(Step(self.chooser.now * 1000, event, node, peer, packet, what))

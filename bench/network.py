@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bench.draws import Draw, sampler, stream
 from bench.node import Message, NodeId
@@ -19,6 +19,8 @@ from scenarios.units import Span
 
 if TYPE_CHECKING:
     import networkx
+
+    Topology = networkx.DiGraph[NodeId]
 
 Edge = tuple[NodeId, NodeId]
 Rule = Callable[[Message], tuple[int, ...]]
@@ -46,13 +48,14 @@ class Link:
 class Network:
     """Links between all machines, with the faults of the moment. While it is ``calm``, every packet just travels."""
 
-    def __init__(self, topology: networkx.DiGraph[NodeId], seed: int, *, fifo: bool = False) -> None:
+    def __init__(self, topology: Topology, seed: int, *, fifo: bool = False) -> None:
         self.fifo = fifo
         self.calm = not fifo
         self.cuts: Counter[Edge] = Counter()  # how many faults cut an edge at the moment
         self.dropped = 0
         self.duplicated = 0
         self._links: dict[NodeId, dict[NodeId, Link]] = {}
+        latency: Span
         for sender, to, latency in topology.edges(data="latency"):
             draw = sampler(latency, stream(seed, "latency", f"{sender}->{to}"))
             self._links.setdefault(sender, {})[to] = Link((sender, to), draw)
@@ -80,7 +83,7 @@ class Network:
             arrivals.append(link.last - now)
         return tuple(arrivals)
 
-    # ------------------------------------------------------------------------------------------------------------ faults
+    # ----------------------------------------------------------------------------------------------------------- faults
 
     def cut(self, edges: Iterable[Edge]) -> None:
         self.cuts.update(edges)
@@ -110,7 +113,7 @@ class Network:
     def _every(self) -> Iterable[Link]:
         return (link for row in self._links.values() for link in row.values())
 
-    # ---------------------------------------------------------------------------------------------------------- counters
+    # --------------------------------------------------------------------------------------------------------- counters
 
     def sent_by_type(self) -> dict[str, int]:
         """Packets sent, by message type in alphabetical order."""
@@ -131,7 +134,7 @@ class Network:
 
 def topology(
     nodes: Iterable[NodeId], clients: Iterable[NodeId], latency: Span, client_latency: Span, links: Mapping[str, Span]
-) -> networkx.DiGraph[NodeId]:
+) -> Topology:
     """Every node linked to every other, every client to every node; ``links`` overrides the latency of some.
 
     A key of ``links`` is a node ("n5": all its links to nodes, both ways), or a pair ("n1->n2": one direction,
@@ -139,12 +142,13 @@ def topology(
     """
     import networkx as nx
 
-    graph: Any = nx.DiGraph()
+    graph: Topology = nx.DiGraph()
     members = tuple(nodes)
     graph.add_edges_from(((a, b) for a in members for b in members if a != b), latency=latency)
     for client in clients:
         graph.add_edges_from(((client, node) for node in members), latency=client_latency)
         graph.add_edges_from(((node, client) for node in members), latency=client_latency)
+
     def is_pair(name: str) -> bool:
         return "-" in name
 

@@ -19,9 +19,9 @@ import msgspec
 from scenarios.units import Span
 
 __all__ = [
-    "Answer", "Append", "CancelTimer", "Choose", "Command", "Complete", "Effect", "Message", "Node", "NodeId", "Observe",
-    "Outbox",
-    "Refusal", "Request", "RequirementBroken", "Save", "Saved", "Send", "SetTimer", "Span", "Truncate", "require",
+    "Answer", "Append", "CancelTimer", "Choose", "Command", "Complete", "Effect", "Message", "Node", "NodeId",
+    "Observe", "Outbox", "Refusal", "Request", "RequirementBroken", "Save", "Saved", "Send", "SetTimer", "Span",
+    "Truncate", "require",
 ]  # fmt: skip
 
 NodeId = str
@@ -33,7 +33,7 @@ class Message(msgspec.Struct, frozen=True, gc=False, tag=True, tag_field="type")
     """What travels between nodes: a frozen value of JSON types, named as in the protocol's paper."""
 
 
-# ---------------------------------------------------------------------------------------------- clients and operations
+# ----------------------------------------------------------------------------------------------- clients and operations
 
 
 class Command(msgspec.Struct, frozen=True, gc=False):
@@ -53,7 +53,7 @@ class Command(msgspec.Struct, frozen=True, gc=False):
                 return f"{self.f} {self.key} = {self.value}"
 
 
-class Request(Message):
+class Request(Message, frozen=True):
     """A client's command. ``sequence`` grows by one for every new operation of a session, and stays in a retry."""
 
     session: str
@@ -61,7 +61,7 @@ class Request(Message):
     command: Command
 
 
-class Answer(Message):
+class Answer(Message, frozen=True):
     """The command took effect: ``value`` is what a read saw, ``result`` is false for a refused cas."""
 
     sequence: int
@@ -69,14 +69,14 @@ class Answer(Message):
     result: bool | None = None
 
 
-class Refusal(Message):
+class Refusal(Message, frozen=True):
     """This node did nothing and will do nothing with the command; ``hint`` may know better."""
 
     sequence: int
     hint: NodeId | None = None
 
 
-# --------------------------------------------------------------------------------------------------------------- effects
+# -------------------------------------------------------------------------------------------------------------- effects
 
 
 class Send(msgspec.Struct, frozen=True, gc=False):
@@ -179,7 +179,7 @@ class Outbox:
         self.effects.append(completion)
 
 
-# ------------------------------------------------------------------------------------------------------------------ nodes
+# ---------------------------------------------------------------------------------------------------------------- nodes
 
 
 class Saved(msgspec.Struct, frozen=True):
@@ -218,7 +218,7 @@ class Node(ABC):
 
 
 def _frozen(value: Any) -> Hashable:
-    """Any nest of dicts, lists and sets as a hashable of the same meaning; the order of a dict or set does not count."""
+    """Any nest of dicts, lists and sets as a hashable of the same meaning: the order of a dict or set is none."""
     match value:
         case dict():
             return frozenset((key, _frozen(item)) for key, item in value.items())

@@ -23,7 +23,8 @@ class PacketFault(FaultKind, frozen=True, kw_only=True):
         Link, Meta(description="On which links; without it, all links between nodes.", examples=["leader -> all"])
     ] = _EVERYWHERE
     type: Annotated[
-        str | None, Meta(description="Only messages of this type, named as in the protocol.", examples=["AppendEntries"])
+        str | None,
+        Meta(description="Only messages of this type, named as in the protocol.", examples=["AppendEntries"]),
     ] = None
 
     def inflict(self, cast: Cast) -> Inflicted:

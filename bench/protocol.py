@@ -45,7 +45,7 @@ class Protocol:
     mutant_of: str | None = None
 
     def mutant(self, of: str, node: NodeClass, breaks: str) -> Protocol:
-        """This protocol with one rule broken: the node class replaces mode ``of`` ("raft/log"), and keeps its promise."""
+        """This protocol with one rule broken: ``node`` replaces the mode ``of`` ("raft/log") and keeps its promise."""
         mode = of.partition("/")[2]
         modes = {mode: replace(self.modes[mode], node=node)}
         return replace(self, summary=breaks, modes=modes, mutant_of=of)

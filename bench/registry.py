@@ -67,11 +67,10 @@ class Registry:
             found = True
         for item in vars(module).values():
             if isinstance(item, type) and item.__module__ == module.__name__:
-                tag = getattr(item, "__struct_config__", None) and item.__struct_config__.tag
-                if issubclass(item, FaultKind) and isinstance(tag, str):
+                if issubclass(item, FaultKind) and isinstance(tag := item.__struct_config__.tag, str):
                     self._put(self.faults, tag, item, "fault")
                     found = True
-                elif issubclass(item, WorkloadKind) and isinstance(tag, str):
+                elif issubclass(item, WorkloadKind) and isinstance(tag := item.__struct_config__.tag, str):
                     self._put(self.workloads, tag, item, "workload")
                     found = True
         return found
@@ -92,8 +91,8 @@ class Registry:
         sys.modules[name] = module
         try:
             spec.loader.exec_module(module)
-        except (ImportError, SyntaxError) as error:
-            raise BadPlugin(f"{path}: {error}") from error
+        except Exception as error:  # whatever it is, it is the plugin's
+            raise BadPlugin(f"{path}: {type(error).__name__}: {error}") from error
         if not self.add(module, path.stem):
             raise BadPlugin(f"{path}: defines no PROTOCOL, no fault and no workload")
 

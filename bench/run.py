@@ -23,8 +23,7 @@ from bench.protocol import Protocol as ProtocolEntry
 from bench.registry import CHECKERS, Registry
 from bench.system import System
 from bench.workload import Operation, WorkloadKind
-from checkers import History, Observations, Outcome, Verdict, check
-from checkers import agreement, invariants, leadership, progress
+from checkers import History, Observations, Outcome, Verdict, agreement, check, invariants, leadership, progress
 from checkers.trace import Trace
 from checkers.verdict import unknown
 from reports.subject import Judged
@@ -83,7 +82,7 @@ class MakeSystem(Protocol):
     def __call__(self, plan: Plan, protocol: ProtocolEntry, mode: Mode, *, trace: bool) -> System: ...
 
 
-# ------------------------------------------------------------------------------------------------------------------ plan
+# ----------------------------------------------------------------------------------------------------------------- plan
 
 
 def plan(name: str, scenario: Scenario, column: str, seed: int, registry: Registry) -> Plan:
@@ -120,7 +119,7 @@ def plan(name: str, scenario: Scenario, column: str, seed: int, registry: Regist
     return Plan(name, resolved, workload.plan(resolved, nodes, seed))
 
 
-# --------------------------------------------------------------------------------------------------------------- execute
+# -------------------------------------------------------------------------------------------------------------- execute
 
 
 def simulated(plan: Plan, protocol: ProtocolEntry, mode: Mode, *, trace: bool) -> System:
@@ -197,7 +196,7 @@ def _count(history: History, observations: Observations) -> dict[str, int]:
     }
 
 
-# ----------------------------------------------------------------------------------------------------------------- judge
+# ---------------------------------------------------------------------------------------------------------------- judge
 
 
 def judge(recording: Recording, registry: Registry) -> Result:
@@ -239,8 +238,12 @@ def judge(recording: Recording, registry: Registry) -> Result:
 def _promised(mode: Mode) -> dict[str, Expectation]:
     linearizable: Expectation = "valid" if mode.promises == "linearizable" else "any"
     return {
-        "linearizable": linearizable, "agreement": "valid", "leadership": "valid", "invariants": "valid", "progress": "valid",
-    }  # fmt: skip
+        "linearizable": linearizable,
+        "agreement": "valid",
+        "leadership": "valid",
+        "invariants": "valid",
+        "progress": "valid",
+    }
 
 
 def _fits(verdict: Verdict, expected: Expectation) -> bool:

@@ -20,8 +20,9 @@ class Due(simpy.Event):
     _ok = True
     _value = None
 
-    def __init__(self, callbacks: list[Callable[[Due], None]], what: Any) -> None:  # nothing of the parent's is needed
-        self.callbacks = callbacks  # type: ignore[assignment]
+    def __init__(self, callbacks: list[Callable[[Due], None]], at: int, what: Any) -> None:
+        self.callbacks = callbacks
+        self.at = at  # the moment when it is due; asking the environment for it would cost a call
         self.what = what
 
 
@@ -37,23 +38,23 @@ class Simulation:
 
     def drive(self, host: Host) -> None:
         """The host whose events happen here."""
-        happen, environment = host.happen, self._environment
+        happen = host.happen
 
         def due(event: Due) -> None:
-            self.now = environment.now  # type: ignore[assignment]  # whole numbers go in, so they come out
+            self.now = event.at
             happen(event.what)
 
         self._happen = [due]
 
     def enable(self, event: Enabled, delay: int) -> None:
-        self._schedule(Due(self._happen, event), delay=delay)
+        self._schedule(Due(self._happen, self.now + delay, event), delay=delay)
 
     def call_at(self, time: int, callback: Callable[[], None]) -> None:
         """Call something at a moment that is not in the past."""
-        self._schedule(Due(self._call, callback), delay=time - self.now)
+        self._schedule(Due(self._call, time, callback), delay=time - self.now)
 
     def _call_back(self, event: Due) -> None:
-        self.now = self._environment.now  # type: ignore[assignment]
+        self.now = event.at
         event.what()
 
     def advance(self, until: int) -> None:

@@ -161,14 +161,14 @@ def _judged(said: Said) -> Judged:
     return Judged(said.checker, verdict, said.expected, said.as_expected)
 
 
-# ------------------------------------------------------------------------------------------------------------- writing
+# -------------------------------------------------------------------------------------------------------------- writing
 
 
-def place(out: Path, plan: Plan) -> Path:
-    """The folder of a run. Raises `BadRun` when the scenario's name cannot be a folder's."""
-    if plan.name == LATEST or plan.name.startswith(".") or not plan.name.isprintable():
-        raise BadRun(f"a scenario cannot be called {plan.name!r}: {out / plan.name} has another meaning; rename its file")
-    return out / plan.name / plan.column / str(plan.seed)
+def place(out: Path, name: str, column: str) -> Path:
+    """The folder of a scenario's column. Raises `BadRun` when the scenario's name cannot be a folder's."""
+    if name == LATEST or name.startswith(".") or not name.isprintable():
+        raise BadRun(f"a scenario cannot be called {name!r}: its runs would have no place in {out}; rename its file")
+    return out / name / column
 
 
 def writable(out: Path) -> None:
@@ -181,7 +181,7 @@ def writable(out: Path) -> None:
 
 def save_recording(out: Path, recording: Recording, registry: Registry) -> Path:
     """Store a plan and what came of it, in place of any earlier run of the same plan; returns the folder."""
-    folder = place(out, recording.plan)
+    folder = place(out, recording.plan.name, recording.plan.column) / str(recording.plan.seed)
     with writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         fresh = folder.with_name(f".{folder.name}.{os.getpid()}")
@@ -266,7 +266,7 @@ def _reason(error: OSError) -> str:
     return reason[:1].lower() + reason[1:]
 
 
-# ------------------------------------------------------------------------------------------------------------- reading
+# -------------------------------------------------------------------------------------------------------------- reading
 
 
 def find(run: str, out: Path) -> Path:
@@ -374,8 +374,8 @@ def _name(folder: Path, column: str) -> str:
     try:
         return msgspec.json.decode((folder / RESULTS).read_bytes(), type=Named).scenario
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        above = folder.resolve().parents
-        return above[2].name if len(above) > 2 and f"{above[1].name}/{above[0].name}" == column else folder.resolve().name
+        here = folder.resolve().parts
+        return here[-4] if len(here) > 4 and "/".join(here[-3:-1]) == column else here[-1]
 
 
 def _lines(path: Path, kind: type[_T]) -> tuple[_T, ...]:

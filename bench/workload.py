@@ -12,11 +12,11 @@ from scenarios.schema import Workload as Parameters
 from scenarios.units import Duration
 
 
-class Operation(msgspec.Struct, frozen=True, omit_defaults=True):
+class Operation(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One planned operation.
 
-    In an open loop it has the time ``at`` (microseconds since the start) at which it arrives, and any free session takes
-    it; in a closed loop it belongs to a ``session``, which invokes it so long ``after`` it finished the one before.
+    In an open loop it has the time ``at`` (microseconds since the start) at which it arrives, and any free session
+    takes it; in a closed loop it belongs to a ``session``, which invokes it so long ``after`` the one before was over.
     """
 
     f: str
@@ -58,7 +58,7 @@ class WorkloadKind(Parameters, frozen=True, kw_only=True):
 
     @abstractmethod
     def sessions(self, nodes: tuple[NodeId, ...]) -> tuple[Session, ...]:
-        """Every session that it may open, those that take open-loop arrivals first and in the order of their opening."""
+        """Every session that it may open; those that are not pinned take open-loop arrivals, in this order."""
 
     @abstractmethod
     def plan(self, scenario: Scenario, nodes: tuple[NodeId, ...], seed: int) -> tuple[Operation, ...]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Container
 
-from checkers.history import History, Operation, Process, seconds
+from checkers.history import History, Operation, Process
 from checkers.verdict import Verdict, invalid, unknown, valid
 
 NAME = "progress"
@@ -25,7 +25,7 @@ def check(
     """
     due = heal + bound
     if end < due:
-        return unknown(NAME, f"the run ended {seconds(end - heal)} after heal, before the bound of {seconds(bound)}")
+        return unknown(NAME, f"the run ended {_length(end - heal)} after heal, before the bound of {_length(bound)}")
     later: dict[Process, list[Operation]] = {}
     for operation in history.operations():
         if operation.time >= heal and not operation.final and operation.session not in excused:
@@ -35,21 +35,26 @@ def check(
         served = [operation for operation in operations if _served(operation, session in pinned)]
         for operation in operations:
             if operation.time >= due and operation not in served:
-                reason = f"an operation was not served {seconds(operation.time - heal)} after heal (bound {seconds(bound)})"
+                reason = f"an operation was not served {_length(operation.time - heal)} after heal (bound {_length(bound)})"
                 return invalid(NAME, reason, (operation,))
         deadline = operations[0].time + bound
         first = min((operation.return_time or 0 for operation in served), default=end)
         if first > deadline:
-            waited = seconds(first - operations[0].time)
-            reason = f"session {session} asked after heal, and was not served for {waited} (bound {seconds(bound)})"
+            waited = _length(first - operations[0].time)
+            reason = f"session {session} asked after heal, and was not served for {waited} (bound {_length(bound)})"
             return invalid(NAME, reason, operations[:3])
         if served and session not in pinned:
             recovered = first if recovered is None else min(recovered, first)
     if recovered is None:
         return unknown(NAME, "nobody asked for anything after heal")
-    reason = f"first operation served {seconds(recovered - heal)} after heal (bound {seconds(bound)})"
+    reason = f"first operation served {_length(recovered - heal)} after heal (bound {_length(bound)})"
     return valid(NAME, reason, recovered_after_ns=recovered - heal, bound_ns=bound)
 
 
 def _served(operation: Operation, may_be_refused: bool) -> bool:
     return operation.type == "ok" or (operation.type == "fail" and (may_be_refused or operation.session == "shed"))
+
+
+def _length(time: int) -> str:
+    """A length of time in words, from nanoseconds: "312 ms", "2.5 s"."""
+    return f"{time / 1e6:,.0f} ms" if time < 1_000_000_000 else f"{time / 1e9:.3g} s"

@@ -7,13 +7,14 @@ without any gets an explicit picture of that, since an empty chart would not say
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 import msgspec
 
-from checkers import Observation, Operation, Outcome, Verdict
-from reports.drawing import bands, figure, inches_of, strip, strip_height, time_axis
+from checkers import Observation, Operation, Outcome
+from reports.drawing import WIDTH, bands, figure, strip, strip_height, time_axis
 from reports.palette import LIGHT
+from reports.proof import convicting
 from reports.subject import Judged, Subject
 from reports.timeline import during, extent, faults, heal_of, interval
 from reports.words import SECOND, brief, seconds, shorten
@@ -39,20 +40,6 @@ class Anomaly(msgspec.Struct, frozen=True):
     by: str
     convicts: bool
     during: tuple[str, ...]
-
-
-def convicting(verdict: Verdict) -> frozenset[int]:
-    """The positions in the witness of what cannot be explained: what the checker calls stuck, else the last to begin."""
-    witness = verdict.witness
-    stuck = verdict.details.get("stuck")
-    stuck = set(stuck) if isinstance(stuck, (list, tuple)) else set()
-    found = [i for i, item in enumerate(witness) if isinstance(item, Operation) and item.index in stuck]
-    answers = [i for i in found if witness[i].type == "ok"] or found
-    if not answers:
-        begun = [(item.time, i) for i, item in enumerate(witness) if isinstance(item, (Operation, Observation))]
-        answers = [max(begun)[1]] if begun else []
-    # Where several could not come next, the one that was answered first is the one a reader has to look at.
-    return frozenset([min(answers, key=lambda i: (interval(witness[i], 1 << 62)[1], i))] if answers else [])
 
 
 def anomalies(subject: Subject) -> tuple[Anomaly, ...]:
@@ -99,7 +86,9 @@ def draw(subject: Subject) -> Figure:
         else:
             _calm(main, lane, judged)
     if not rows:
-        main.text(0.5, 0.5, "nothing was checked", transform=main.transAxes, ha="center", va="center", color=LIGHT["muted"])
+        main.text(
+            0.5, 0.5, "nothing was checked", transform=main.transAxes, ha="center", va="center", color=LIGHT["muted"]
+        )
     return drawn
 
 
@@ -113,6 +102,8 @@ def _calm(axes: Axes, lane: int, judged: Judged) -> None:
         case Outcome.UNKNOWN:
             text, colour = f"undecided: {judged.verdict.reason}", LIGHT["info"]
             axes.axhline(lane, color=colour, lw=1.4, ls=(0, (2, 2)), alpha=0.8, zorder=2)
+        case _:
+            assert_never(judged.verdict.outcome)
     axes.text(
         0.5, lane, shorten(text, 110), transform=axes.get_yaxis_transform(), ha="center", va="center", fontsize=8.5,
         color=colour, bbox={"fc": LIGHT["paper"], "ec": "none", "boxstyle": "round,pad=0.35"}, zorder=3,
@@ -127,13 +118,13 @@ def _row(axes: Axes, lane: int, mine: Sequence[Anomaly], end: int) -> None:
         left, right = anomaly.time / SECOND, anomaly.until / SECOND
         axes.plot([left, right], [level, level], color=colour, lw=3, solid_capstyle="butt", zorder=3, alpha=0.85)
         mark = "X" if anomaly.convicts else "|"
-        axes.plot([left], [level], marker=mark, ms=8.5 if anomaly.convicts else 8, mew=0.8 if anomaly.convicts else 1.2,
-                  mec=LIGHT["paper"] if anomaly.convicts else colour, color=colour, zorder=5 if anomaly.convicts else 4)  # fmt: skip
+        edge, width, front = (LIGHT["paper"], 0.8, 5) if anomaly.convicts else (colour, 1.2, 4)
+        axes.plot([left], [level], marker=mark, ms=8.5, mew=width, mec=edge, color=colour, zorder=front)
     named = next((anomaly for anomaly in mine if anomaly.convicts), mine[-1])
     when = f", during {' and '.join(named.during)}" if named.during else ", with no fault at work"
-    text = f"{named.by}: {shorten(named.operation, 60)} at {seconds(named.time)}{shorten(when, 50)}"
+    text = f"{shorten(named.by, 16)}: {shorten(named.operation, 50)} at {seconds(named.time)}{shorten(when, 44)}"
     at = named.time / SECOND
-    width = axes.get_position().width * inches_of(axes)
+    width = axes.get_position().width * WIDTH
     left_edge = at / (end / SECOND) * width
     align = "left" if left_edge + 0.075 * len(text) < width else "right" if left_edge > 0.075 * len(text) else "center"
     axes.text(

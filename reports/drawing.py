@@ -10,14 +10,13 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
 from reports.palette import LIGHT, fault_tint, themed
 from reports.timeline import Fault
-from reports.words import SECOND, shorten
+from reports.words import SECOND, plain, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -74,11 +73,6 @@ def figure(height: float) -> Figure:
     return drawn
 
 
-def save_png(drawn: Figure, path: Path) -> None:
-    """Write a PNG without a date or a version in it."""
-    path.write_bytes(png(drawn))
-
-
 def png(drawn: Figure) -> bytes:
     """The chart as PNG, on white."""
     buffer = io.BytesIO()
@@ -115,12 +109,6 @@ def _opening(text: str, label: str, escape: Any) -> str:
     )
 
 
-def inches_of(axes: Axes) -> float:
-    """The width of the figure in which these axes stand."""
-    drawn = axes.get_figure(root=True)
-    return drawn.get_figwidth() if drawn is not None else WIDTH
-
-
 def time_axis(axes: Axes, start: int, end: int) -> None:
     """A horizontal axis in seconds from `start` to `end` (nanoseconds)."""
     time_limits(axes, start, end)
@@ -154,7 +142,7 @@ def strip_height(faults: Sequence[Fault], heal: int | None, start: int, end: int
 
 def strip(axes: Axes, faults: Sequence[Fault], heal: int | None, start: int, end: int) -> None:
     """A bar with its name for every fault, over the chart whose time axis it shares, and where they all end."""
-    inches = axes.get_position().width * inches_of(axes)
+    inches = axes.get_position().width * WIDTH
     names = _names(faults, heal, start, end, inches)
     count = max((name.row for name in names), default=0) + 1
     time_limits(axes, start, end)
@@ -177,6 +165,7 @@ def strip(axes: Axes, faults: Sequence[Fault], heal: int | None, start: int, end
         axes.text(x, name.row + 0.52, text, ha=align, va="center", fontsize=7.5, color=tone)
 
 
+Side = Literal["inside", "right", "left"]
 HEAL, HEALED = "heal", "all faults end"
 NAME = 24  # characters of a fault's name in the strip
 
@@ -187,7 +176,7 @@ class Name(msgspec.Struct, frozen=True):
     fault: Fault
     row: int
     text: str
-    side: Literal["inside", "right", "left"]
+    side: Side
 
 
 def _names(faults: Sequence[Fault], heal: int | None, start: int, end: int, inches: float) -> list[Name]:
@@ -201,21 +190,37 @@ def _names(faults: Sequence[Fault], heal: int | None, start: int, end: int, inch
         shown.insert(0, Fault(HEALED, HEAL, (), "", heal, heal))
     taken: list[list[tuple[float, float]]] = [[] for _ in range(MAX_LANES)]
     names = []
+    cross = 0.05 / inches  # the heal's line crosses all rows, and no name crosses it
     for fault in shown:
         left, right = (max(fault.start, start) - start) / length, (min(fault.end, end) - start) / length
         full = f"{fault.name}: {fault.what}" if fault.what and fault.what != fault.name else fault.name
         text = shorten(fault.name, NAME)
-        side: Literal["inside", "right", "left"] = "inside"
+        need = _inches(text) / inches
+        places: list[tuple[str, Side, float, float]]
         if _inches(full) / inches <= right - left:
-            text = shorten(full, len(full))
-        elif _inches(text) / inches > right - left:
-            side = "right" if right + _inches(text) / inches <= 1 else "left"
-            left, right = (left, right + _inches(text) / inches) if side == "right" else (left - _inches(text) / inches, right)
-        for row, others in enumerate(taken):
-            if all(right <= a or b <= left for a, b in others):
-                others.append((left, right))
-                names.append(Name(fault, row, text, side))
-                break
+            places = [(plain(full), "inside", left, right)]
+        elif need <= right - left:
+            places = [(text, "inside", left, right)]
+        else:
+            places = [
+                (text, "right", left, right + need),
+                (text, "left", left - need, right),
+                ("", "inside", left, right),
+            ]
+        fits = (
+            Name(fault, row, words, side)
+            for words, side, a, b in places
+            for row, others in enumerate(taken)
+            if a >= 0 and b <= 1.01 and all(b <= c or d <= a for c, d in others)
+        )
+        if (name := next(fits, None)) is not None:
+            a, b = next((a, b) for _, side, a, b in places if side == name.side)
+            taken[name.row].append((a, b))
+            names.append(name)
+        if fault.kind == HEAL:
+            at = (fault.start - start) / length
+            for others in taken[1:]:
+                others.append((at - cross, at + cross))
     return names
 
 

@@ -14,7 +14,7 @@ from reports.drawing import bands, figure, strip, strip_height, time_axis
 from reports.palette import LIGHT, outcome_colour
 from reports.subject import Subject
 from reports.timeline import extent, faults, heal_of, interval
-from reports.words import MICROSECOND, MILLISECOND, SECOND
+from reports.words import MILLISECOND, SECOND
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,14 +35,14 @@ def shapes(kinds: Sequence[str]) -> dict[str, str]:
 
 
 def frame(shown: Sequence[Operation], end: int) -> pd.DataFrame:
-    """A row per operation: `at` (s), `latency` (ms, at least a microsecond's worth), `f`, `outcome`."""
+    """A row per operation: `at` (s), `latency` (ms; to its timeout or `end` if unanswered), `f`, `outcome`."""
     import pandas as pd
 
     lasted = [interval(operation, end) for operation in shown]
     return pd.DataFrame(
         {
             "at": [operation.time / SECOND for operation in shown],
-            "latency": [max(until - at, MICROSECOND) / MILLISECOND for at, until in lasted],
+            "latency": [(until - at) / MILLISECOND for at, until in lasted],
             "f": [operation.f for operation in shown],
             "outcome": [operation.type for operation in shown],
         }
@@ -118,14 +118,25 @@ def draw(subject: Subject) -> Figure:
 
 
 def _scale(axes: Axes, table: pd.DataFrame) -> None:
-    from matplotlib.ticker import FuncFormatter, NullFormatter
+    """A logarithmic axis with a line of its own for 0, below it; column `height` is where each point stands."""
+    from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter
 
-    axes.set_yscale("log")
-    low, high = float(table["latency"].min()), float(table["latency"].max())
+    some = table.loc[table["latency"] > 0, "latency"]
+    low, high = (float(some.min()), float(some.max())) if len(some) else (1.0, 1.0)
     if high < low * 10:  # less than a decade: a log axis would show no number at all
         low, high = low / 2.5, high * 2.5
-    axes.set_ylim(low / 1.5, high * 2)
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:,.0f}" if y >= 1 else f"{y:g}"))
+    zero = low / 4 if len(some) < len(table) else None
+    table["height"] = table["latency"].where(table["latency"] > 0, zero if zero is not None else low)
+    ticks = [10.0**power for power in range(-6, 9) if low / 1.5 <= 10.0**power <= high * 2]
+    axes.set_yscale("log")
+    axes.set_ylim(low / 1.5 if zero is None else zero / 1.6, high * 2)
+    axes.yaxis.set_major_locator(FixedLocator(ticks if zero is None else [zero, *ticks]))
+    axes.yaxis.set_major_formatter(
+        FuncFormatter(lambda y, _: "0" if y == zero else f"{y:,.0f}" if y >= 1 else f"{y:g}")
+    )
+    axes.yaxis.set_minor_locator(
+        FixedLocator([tick * n for tick in [ticks[0] / 10, *ticks] for n in range(2, 10) if tick * n >= low])
+    )
     axes.yaxis.set_minor_formatter(NullFormatter())
     axes.grid(True, axis="y")
 
@@ -144,28 +155,33 @@ def _points(axes: Axes, table: pd.DataFrame) -> None:
             hollow = outcome == "info"
             rare = len(part) <= VECTOR_LIMIT and outcome != "ok"
             axes.scatter(
-                part["at"], part["latency"], s=max(size, 16.0) if hollow else size, marker=marker,
+                part["at"], part["height"], s=max(size, 16.0) if hollow else size, marker=marker,
                 facecolors="none" if hollow else colour, edgecolors=colour, linewidths=0.9 if hollow else 0,
                 alpha=0.9 if rare else alpha, rasterized=many > VECTOR_LIMIT and not rare, zorder=4 if rare else 3,
             )  # fmt: skip
             if hollow:
                 axes.scatter(
-                    part["at"], part["latency"] * 1.28, s=16, marker="^", color=colour, linewidths=0,
+                    part["at"], part["height"] * 1.28, s=16, marker="^", color=colour, linewidths=0,
                     alpha=0.9, zorder=4,
                 )  # fmt: skip
 
 
 def _trend(axes: Axes, table: pd.DataFrame, end: int) -> None:
-    """The median of what was answered, in windows of a hundredth of the run."""
-    answered = table[table["outcome"] == "ok"]
+    """The median of what took any time, in windows of a sixtieth of the run."""
+    answered = _timed(table)
     if len(answered) < TREND_FROM:
         return
     width = max(end / SECOND / 60, 1e-6)
     windows = (answered["at"] // width).astype(int)
     medians = answered.groupby(windows, sort=True)["latency"].median()
     whole = medians.reindex(range(int(medians.index.min()), int(medians.index.max()) + 1))
-    axes.plot([(i + 0.5) * width for i in whole.index], whole.to_numpy(), color=LIGHT["paper"], lw=3.2, zorder=5)
-    axes.plot([(i + 0.5) * width for i in whole.index], whole.to_numpy(), color=LIGHT["ink"], lw=1.3, zorder=5)
+    axes.plot([(i + 0.5) * width for i in whole.index], whole.to_numpy(), color=LIGHT["paper"], lw=2.4, zorder=5)
+    axes.plot([(i + 0.5) * width for i in whole.index], whole.to_numpy(), color=LIGHT["ink"], lw=1.1, zorder=5)
+
+
+def _timed(table: pd.DataFrame) -> pd.DataFrame:
+    """What was answered ok, and not at once: a read from a leader's memory would drown all others."""
+    return table[(table["outcome"] == "ok") & (table["latency"] > 0)]
 
 
 def _legend(drawn: Figure, axes: Axes, table: pd.DataFrame, height: float) -> None:
@@ -184,8 +200,16 @@ def _legend(drawn: Figure, axes: Axes, table: pd.DataFrame, height: float) -> No
     for f, marker in shapes(sorted(set(table["f"]))).items():
         count = int((table["f"] == f).sum())
         entries.append(Line2D([], [], ls="", marker=marker, ms=5, color=LIGHT["muted"], label=f"{f}  {count:,}"))
-    if counted.get("ok", 0) >= TREND_FROM:
-        entries.append(Line2D([], [], color=LIGHT["ink"], lw=1.3, label="median"))
+    if len(_timed(table)) >= TREND_FROM:
+        entries.append(
+            Line2D(
+                [],
+                [],
+                color=LIGHT["ink"],
+                lw=1.3,
+                label="median of ok" if (table["latency"] > 0).all() else "median of ok, 0 left out",
+            )
+        )
     drawn.legend(
         handles=entries, loc="upper left", bbox_to_anchor=(0.07, 1.0), ncols=len(entries), frameon=False,
         fontsize=8, handletextpad=0.4, columnspacing=1.4, borderaxespad=0.3,

@@ -1,7 +1,7 @@
 """Who led in which term, and when: a lane per node, read from what the nodes announced.
 
 A node leads from its `lead` observation until it announces to follow, campaigns, restarts or goes down. A leader that
-has not heard of a newer term still believes that it leads; that stretch is drawn pale, and it is where stale reads live.
+has not heard of a newer term still believes that it leads; that stretch is hatched, and it is where stale reads live.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from reports.drawing import WIDTH, bands, figure, strip, strip_height, time_axis
 from reports.palette import LIGHT
 from reports.subject import Subject
 from reports.timeline import Fault, extent, faults, heal_of
-from reports.words import SECOND
+from reports.words import SECOND, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,7 +26,7 @@ LANE = 0.34  # inches
 
 
 class Reign(msgspec.Struct, frozen=True):
-    """`node` leads in `term` from `start` to `end`; from `superseded` on (if set) a newer term has a leader elsewhere."""
+    """`node` leads in `term` from `start` to `end`; from `superseded` on, if set, a newer term has a leader."""
 
     node: str
     term: int
@@ -80,7 +80,7 @@ def draw(subject: Subject) -> Figure:
     main = drawn.add_axes((0.075, 0.5 / height, 0.905, lanes / height))
     time_axis(main, 0, end)
     main.set_ylim(max(1, len(nodes)) - 0.5, -0.5)
-    main.set_yticks(range(len(nodes)), nodes)
+    main.set_yticks(range(len(nodes)), [shorten(node, 9) for node in nodes])
     main.tick_params(axis="y", length=0)
     if top:
         strip(drawn.add_axes((0.075, (0.55 + lanes) / height, 0.905, top / height)), bad, heal, 0, end)
@@ -149,7 +149,13 @@ def _legend(drawn: Figure, ruled: Sequence[Reign], campaigns: bool, bad: Sequenc
         entries.append(Patch(color=LIGHT["ok"], label="leads"))
     if any(reign.superseded is not None for reign in ruled):
         entries.append(
-            Patch(fc=LIGHT["ok-tint"], ec=LIGHT["ok"], hatch="////", lw=0.8, label="still believes so; a newer term has a leader")
+            Patch(
+                fc=LIGHT["ok-tint"],
+                ec=LIGHT["ok"],
+                hatch="////",
+                lw=0.8,
+                label="still believes so; a newer term has a leader",
+            )
         )
     if campaigns:
         entries.append(Line2D([], [], ls="", marker="|", ms=9, color=LIGHT["ink"], label="stands for election"))

@@ -1,9 +1,9 @@
 """The colours of every picture, page and table, in one place.
 
-Outcomes take blue, amber and purple from the set of Okabe and Ito (Color Universal Design, 2008), which stay apart under
-the common colour deficiencies; red is kept for a violation and used for nothing else. Colour never stands alone: shape,
-fill or a word says the same. Charts are drawn in the light colours; where a chart is set into a page as SVG, each colour
-becomes a CSS variable, so that one drawing serves a light and a dark page.
+Outcomes take a blue, an amber and a purple close to those of Okabe and Ito (Color Universal Design, 2008), which stay
+apart under the common colour deficiencies; red is kept for a violation and used for nothing else. Colour never stands
+alone: shape, fill or a word says the same. Charts are drawn in the light colours; where a chart is set into a page as
+SVG, each colour becomes a CSS variable, so that one drawing serves a light and a dark page.
 """
 
 from __future__ import annotations

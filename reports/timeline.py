@@ -10,12 +10,13 @@ import msgspec
 from checkers import Observation, Operation
 from checkers.history import Event
 from reports.subject import Subject
+from reports.words import SECOND
 
 
 class Fault(msgspec.Struct, frozen=True):
     """One fault from `start` to `end` (nanoseconds): its name and kind, the nodes it struck, what it did to them.
 
-    `end` is None in no case: a fault that nothing ended lasts to the heal, or else to the end of the run.
+    A fault that nothing ended lasts to the heal, or else to the end of the run.
     """
 
     name: str
@@ -35,7 +36,7 @@ def extent(subject: Subject) -> int:
     times = subject.history.times
     latest = int(times.max()) if len(times) else 0
     seen = max((item.time for item in subject.observations), default=0)
-    return max(subject.duration, latest, seen, 1)
+    return max(subject.duration, latest, seen) or SECOND
 
 
 def heal_of(subject: Subject) -> int | None:
@@ -44,7 +45,7 @@ def heal_of(subject: Subject) -> int | None:
     recorded = [event.time for event in events if event.f == "heal"]
     if recorded:
         return recorded[0]
-    return subject.heal if events else None
+    return subject.heal if events and subject.heal > 0 else None
 
 
 def faults(subject: Subject) -> tuple[Fault, ...]:

@@ -9,15 +9,16 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from checkers import Observation, Operation
 from checkers.history import READS
-from reports.anomalies import convicting
 from reports.drawing import WIDTH, bands, figure, strip, strip_height, time_axis
 from reports.palette import LIGHT, outcome_colour
+from reports.proof import convicting, headline, newer_write
 from reports.subject import Judged, Subject
 from reports.timeline import faults, heal_of
 from reports.words import SECOND, brief, plural, shorten, span
@@ -46,8 +47,8 @@ class Placed(msgspec.Struct, frozen=True):
     guilty: bool
 
 
-def draw(subject: Subject, judged: Judged) -> Figure:
-    """The chart; call it inside `drawing.style`."""
+def draw(subject: Subject, judged: Judged, titled: bool = True) -> Figure:
+    """The chart; call it inside `drawing.style`. Without a title where the page around it has said the sentence."""
     witness = judged.verdict.witness
     guilty = {id(witness[i]) for i in convicting(judged.verdict)}
     items: list[Item] = [item for item in witness if isinstance(item, (Operation, Observation))]
@@ -59,22 +60,22 @@ def draw(subject: Subject, judged: Judged) -> Figure:
     low, high = _window(items)
     bad = [fault for fault in faults(subject) if fault.touches(low, high)]
     heal = heal_of(subject)
-    title = textwrap.wrap(shorten(_sentence(judged), 4 * LINE), LINE)
+    title = textwrap.wrap(shorten(_sentence(judged), 3 * LINE), LINE) if titled else []
     placed, lanes, lanes_high = _place(items, guilty, low, high)
     top = strip_height(bad, heal, low, high, WIDTH - LEFT - RIGHT)
-    head = 0.42 + 0.21 * len(title)
+    head = 0.42 + 0.21 * len(title) if title else 0.12
     height = lanes_high + 0.82 + top + head
     drawn = figure(height)
     main = drawn.add_axes((LEFT / WIDTH, 0.78 / height, 1 - (LEFT + RIGHT) / WIDTH, lanes_high / height))
     time_axis(main, low, high)
     main.set_ylim(lanes_high, 0)
-    main.set_yticks([(begin + end) / 2 for _, begin, end in lanes], [shorten(name, 11) for name, _, _ in lanes])
+    main.set_yticks([(begin + end) / 2 for _, begin, end in lanes], [shorten(name, 8) for name, _, _ in lanes])
     main.tick_params(axis="y", length=0, labelsize=10, labelcolor=LIGHT["ink"])
     if top:
         bottom = (0.82 + lanes_high) / height
         strip(drawn.add_axes((LEFT / WIDTH, bottom, 1 - (LEFT + RIGHT) / WIDTH, top / height)), bad, heal, low, high)
     bands(main, bad, heal)
-    for (_, _, end), _ in zip(lanes, lanes[1:], strict=False):
+    for (_, _, end), _ in pairwise(lanes):
         main.axhline(end + GAP / 2, color=LIGHT["rule"], lw=0.7, zorder=1)
     for place in placed:
         _bar(main, place, high)
@@ -84,7 +85,7 @@ def draw(subject: Subject, judged: Judged) -> Figure:
 
 
 def _sentence(judged: Judged) -> str:
-    reason = judged.verdict.reason
+    reason = headline(judged.verdict) or judged.verdict.reason
     return reason + ("" if reason.endswith((".", "!", "?")) else ".")
 
 
@@ -92,23 +93,28 @@ def _words(
     drawn: Figure, subject: Subject, judged: Judged, title: Sequence[str], height: float, shown: int, total: int
 ) -> None:
     left = 0.2 / WIDTH
-    drawn.text(left, 1 - 0.14 / height, "\n".join(title), fontsize=11.5, weight="bold", va="top", linespacing=1.25)
-    line = f"{subject.scenario}   {subject.protocol}   seed {subject.seed}   {judged.name}: {judged.verdict.outcome}"
-    if shown < total:
-        line += f"   ({shown} of {plural(total, 'operation')} shown)"
-    drawn.text(left, 1 - (0.22 + 0.21 * len(title)) / height, line, fontsize=8.5, color=LIGHT["muted"], va="top")
+    if title:
+        drawn.text(left, 1 - 0.14 / height, "\n".join(title), fontsize=11.5, weight="bold", va="top", linespacing=1.25)
+        line = f"{shorten(subject.scenario, 40)}   {shorten(subject.protocol, 30)}   seed {subject.seed}   "
+        line += f"{shorten(judged.name, 30)}: {judged.verdict.outcome}"
+        below = 1 - (0.22 + 0.21 * len(title)) / height
+        drawn.text(left, below, line, fontsize=8.5, color=LIGHT["muted"], va="top")
     has_operations = any(isinstance(item, Operation) for item in judged.verdict.witness)
     foot = "A bar lasts from the request to the answer; the operation takes effect at one instant within its bar. "
     foot += "No such instant exists for the red one."
     if not has_operations:
         foot = "What each node announced, and when. The red announcement contradicts the others."
+    if shown < total:
+        foot += f" {shown} of {plural(total, 'item')} shown."
     drawn.text(left, 0.1 / height, foot, fontsize=8, color=LIGHT["muted"], va="bottom")
 
 
 def _window(items: Sequence[Item]) -> tuple[int, int]:
     """From when to when the picture goes: the witness, and a little air; unanswered operations run off its edge."""
     starts = [item.time for item in items] or [0]
-    ends = [item.return_time for item in items if isinstance(item, Operation) and item.type != "info" and item.return_time]
+    ends = [
+        item.return_time for item in items if isinstance(item, Operation) and item.type != "info" and item.return_time
+    ]
     low, high = min(starts), max([*starts, *ends])
     air = max((high - low) // 14, 200_000)
     low = max(0, low - air)
@@ -175,7 +181,13 @@ def _bar(axes: Axes, place: Placed, high: int) -> None:
     start, end = place.start / SECOND, place.end / SECOND
     low, far = axes.get_xlim()
     least = (far - low) / (WIDTH - LEFT - RIGHT) * 0.05
-    tone = LIGHT["violation"] if place.guilty else LIGHT[outcome_colour(item.type)] if isinstance(item, Operation) else LIGHT["ink"]
+    tone = (
+        LIGHT["violation"]
+        if place.guilty
+        else LIGHT[outcome_colour(item.type)]
+        if isinstance(item, Operation)
+        else LIGHT["ink"]
+    )
     tint = LIGHT["violation-tint"] if place.guilty else LIGHT["info-tint"]
     open_end = isinstance(item, Operation) and item.type == "info"
     if isinstance(item, Observation):
@@ -199,28 +211,14 @@ def _bar(axes: Axes, place: Placed, high: int) -> None:
     )  # fmt: skip
 
 
-def newer_write(read: Operation, items: Sequence[Item]) -> Operation | None:
-    """The last write (or cas) of another value of the read's key that was acknowledged before the read was asked."""
-    best: Operation | None = None
-    for item in items:
-        if not isinstance(item, Operation) or item.type != "ok" or item.f in READS or item.result is False:
-            continue
-        new = item.value[1] if item.f == "cas" and isinstance(item.value, (list, tuple)) and len(item.value) == 2 else item.value
-        if item.key != read.key or new == read.value or item.return_index is None or item.return_index >= read.index:
-            continue
-        if best is None or item.return_index > (best.return_index or 0):
-            best = item
-    return best
-
-
 def _gap(axes: Axes, placed: Sequence[Placed], low: int, high: int) -> None:
-    """From the acknowledgement of the newer write to the stale read: how long ago the answer was already out of date."""
+    """From the acknowledgement of the newer write to the stale read: how long the answer had been out of date."""
     read = next((place for place in placed if place.guilty and isinstance(place.item, Operation)), None)
     if read is None or not isinstance(read.item, Operation) or read.item.f not in READS or read.item.type != "ok":
         return
     write = newer_write(read.item, [place.item for place in placed])
     source = next((place for place in placed if place.item is write), None)
-    if source is None:
+    if source is None or read.side == "left":
         return
     red, done, asked = LIGHT["violation"], source.end / SECOND, read.start / SECOND
     down = 1 if read.middle > source.middle else -1
@@ -232,8 +230,8 @@ def _gap(axes: Axes, placed: Sequence[Placed], low: int, high: int) -> None:
     text = f"acknowledged {span(read.start - source.end)} earlier"
     inches = (WIDTH - LEFT - RIGHT) / (high - low)
     room, before = (read.start - source.end) * inches, (source.end - low) * inches
-    words = {"fontsize": 8, "color": red, "zorder": 6}
-    if room > 0.068 * len(text) + 0.15 and read.side != "left":
+    words: dict[str, Any] = {"fontsize": 8, "color": red, "zorder": 6}
+    if room > 0.068 * len(text) + 0.15:
         axes.text((done + asked) / 2, read.middle - 0.035, text, ha="center", va="bottom", **words)
     elif before > 0.068 * len(text):
         axes.text(done, read.middle, f"{text} ", ha="right", va="center", **words)

@@ -7,6 +7,7 @@ from typing import Any
 
 from checkers import Observation, Operation
 from checkers.history import READS
+from checkers.history import seconds as exact
 
 MICROSECOND, MILLISECOND, SECOND = 1_000, 1_000_000, 1_000_000_000
 
@@ -29,9 +30,14 @@ def span(nanoseconds: int) -> str:
     return f"{nanoseconds / SECOND:,.0f} s"
 
 
+def plain(text: str) -> str:
+    """The text on one line, without characters that control a terminal or the direction of writing."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
 def shorten(text: str, width: int) -> str:
     """The text in at most `width` characters; what is left out is marked by an ellipsis."""
-    flat = "".join(c if c.isprintable() else " " for c in text)
+    flat = plain(text)
     return flat if len(flat) <= width else flat[: max(1, width - 1)] + "…"
 
 
@@ -48,7 +54,7 @@ def value(item: Any, width: int = 24) -> str:
 
 
 def plural(count: int, noun: str) -> str:
-    """"1 operation", "1,012 operations"."""
+    """ "1 operation", "1,012 operations"."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
@@ -86,14 +92,20 @@ def brief(item: Operation | Observation, width: int = 24) -> str:
 def told(item: Operation | Observation, width: int = 60) -> str:
     """An item of a witness as one line of prose, with who and when."""
     if isinstance(item, Observation):
-        return f"{seconds(item.time, 6)}  {item.node}: {brief(item, width)}"
-    began = seconds(item.time, 6) if item.time >= 0 else f"event {item.index}"
+        return f"{exact(item.time)}  {item.node}: {brief(item, width)}"
+    began = exact(item.time) if item.time >= 0 else f"event {item.index}"
     if item.type == "info":
         ended = "never answered"
     elif item.return_time is not None:
-        ended = f"to {seconds(item.return_time, 6)}"
+        ended = f"to {exact(item.return_time)}"
     else:
         ended = f"to event {item.return_index}"
     failed = ", failed" if item.type == "fail" else ""
     node = f", answered by {shorten(item.node, 20)}" if item.node and item.type != "info" else ""
-    return f"{began} {ended}  {shorten(str(item.session), 20)}: {call(item, width)}{failed}{node}"
+    return f"{began} {ended}  {who(item)}: {call(item, width)}{failed}{node}"
+
+
+def who(item: Operation) -> str:
+    """The client of an operation: its session, and the process where that has a number of its own."""
+    session, process = shorten(str(item.session), 20), shorten(str(item.process), 20)
+    return session if session == process else f"{session} (process {process})"

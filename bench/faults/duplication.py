@@ -15,8 +15,8 @@ class Duplication(PacketFault, frozen=True, kw_only=True, tag="duplication"):
     """A packet on these links arrives once more with this probability."""
 
     rate: Annotated[Probability, Meta(description="How many of them.", examples=[0.2])]
-    later: Annotated[Span, Meta(description="How much later the copy arrives.", examples=["0ms..100ms"])] = Span.uniform(
-        0, 10_000
+    later: Annotated[Span, Meta(description="How much later the copy arrives.", examples=["0ms..100ms"])] = (
+        Span.uniform(0, 10_000)
     )
 
     def amount(self) -> str:

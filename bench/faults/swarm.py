@@ -1,7 +1,7 @@
 """Swarm: random faults, with a different mixture for every seed.
 
-After Groce, Zhang, Eide, Chen & Regehr, "Swarm Testing" (ISSTA 2012): many runs that each leave most kinds of faults out
-find more than as many runs that all have a little of everything, because faults hide each other. So every seed draws
+After Groce, Zhang, Eide, Chen & Regehr, "Swarm Testing" (ISSTA 2012): many runs that each leave most kinds of faults
+out find more than as many that all have a little of everything, because faults hide each other. So every seed draws
 which kinds it uses, how many, how hard and how long; some hit at a drawn time, some at an event (a vote, an append),
 where a crash is worth far more than at a random moment. Most seeds open with what nearly every consensus bug needs
 somewhere: a leader that is lost for longer than an election takes, and a follower that misses something.

@@ -8,7 +8,8 @@ all commands in its log, copies them to the others, and calls an entry committed
 
 Here: elections (§5.2, §5.4.1), replication with fast backing up (§5.3), the commit rule for entries of earlier terms
 (§5.4.2), a no-op at the start of a term (§8), client sessions (§8, thesis §6.3), and state that is durable before any
-promise that rests on it. Not here: log compaction (§7), membership changes (§6), PreVote and leases (thesis §6.4, §9.6).
+promise that rests on it. Not here: log compaction (§7), membership changes (§6), PreVote and leases (thesis §6.4 and
+§9.6).
 
 Modes. ``log``: a read is an entry like any other, so it is linearizable. ``leader-local``: whoever believes to be the
 leader answers reads from memory; a deposed leader does not know that it is one, so reads can be stale.
@@ -51,11 +52,11 @@ ELECTION, HEARTBEAT = "election", "heartbeat"
 class Parameters(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True):
     """Raft's timing (§5.6): network round trips, well below election timeouts, well below time between failures."""
 
-    election_timeout: Annotated[Span, Meta(description="how long a follower waits for a leader; drawn anew each time")] = (
-        Span.uniform(150_000, 300_000)
-    )
-    heartbeat: Annotated[Span, Meta(description="how often a leader is heard")] = Span.constant(50_000)
-    entries_max: Annotated[int, Meta(ge=1, description="entries in one AppendEntries at most")] = 64
+    election_timeout: Annotated[
+        Span, Meta(description="How long a follower waits for a leader; drawn anew each time.")
+    ] = Span.uniform(150_000, 300_000)
+    heartbeat: Annotated[Span, Meta(description="How often a leader is heard.")] = Span.constant(50_000)
+    entries_max: Annotated[int, Meta(ge=1, description="Entries in one AppendEntries at most.")] = 64
 
 
 class Role(Enum):
@@ -76,7 +77,7 @@ class Entry(msgspec.Struct, frozen=True, gc=False):
     command: Command | None = None
 
 
-class RequestVote(Message):
+class RequestVote(Message, frozen=True):
     """Invoked by candidates to gather votes (Figure 2)."""
 
     term: int
@@ -84,14 +85,14 @@ class RequestVote(Message):
     last_log_term: int
 
 
-class Vote(Message):
+class Vote(Message, frozen=True):
     """The answer to RequestVote."""
 
     term: int
     granted: bool
 
 
-class AppendEntries(Message):
+class AppendEntries(Message, frozen=True):
     """Invoked by the leader to replicate entries; without entries it is a heartbeat (Figure 2)."""
 
     term: int
@@ -101,7 +102,7 @@ class AppendEntries(Message):
     leader_commit: int
 
 
-class Appended(Message):
+class Appended(Message, frozen=True):
     """The answer to AppendEntries: the follower's log agrees with the leader's up to ``match``.
 
     When the entry before does not match, ``match`` is None and ``hint`` is an index up to which the logs may agree.
@@ -161,7 +162,7 @@ class Raft(Node):
         self.progress: dict[NodeId, Progress] = {}
         self.waiting: dict[int, tuple[NodeId, int]] = {}  # log index -> who asked, and for which operation
 
-    # ---------------------------------------------------------------------------------------------------------- events
+    # ----------------------------------------------------------------------------------------------------------- events
 
     def on_start(self, saved: Saved, now: int, out: Outbox) -> None:
         self.term, self.voted_for = saved.records.get("term and vote", (0, None))
@@ -209,7 +210,9 @@ class Raft(Node):
         if m.term > self.term:
             self._follow(m.term, out)
         granted = (
-            m.term == self.term and self.voted_for in (None, candidate) and self._is_up_to_date(m.last_log_index, m.last_log_term)
+            m.term == self.term
+            and self.voted_for in (None, candidate)
+            and self._is_up_to_date(m.last_log_index, m.last_log_term)
         )
         if granted:
             self.voted_for = candidate
@@ -291,7 +294,7 @@ class Raft(Node):
             return
         self._adopt(m.prev_log_index, m.entries, out)
         match = m.prev_log_index + len(m.entries)
-        # Only what this message has confirmed may be committed: beyond it the log may still be a dead leader's (step 5).
+        # Only what this message has confirmed may be committed: beyond it the log may be a dead leader's (step 5).
         self._commit(min(m.leader_commit, match), out)
         out.send(leader, Appended(self.term, m.prev_log_index, match))
 
@@ -366,7 +369,7 @@ class Raft(Node):
             self.last_applied += 1
             self._apply(self.last_applied, out)
 
-    # ----------------------------------------------------------------------------------------------------------- clients
+    # ---------------------------------------------------------------------------------------------------------- clients
 
     def _on_request(self, client: NodeId, m: Request, out: Outbox) -> None:
         if self.role is not Role.LEADER:

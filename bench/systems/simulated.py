@@ -143,7 +143,7 @@ class Simulated:
             **{f"packets on {link}": number for link, number in self._network.sent_by_link().items()},
         }
 
-    # ----------------------------------------------------------------------------------------------------------- actions
+    # ---------------------------------------------------------------------------------------------------------- actions
 
     def apply(self, action: Action) -> None:
         host, network = self._host, self._network

@@ -35,16 +35,20 @@ class KeyValueWorkload(WorkloadKind, frozen=True, kw_only=True, tag="kv"):
         Span.uniform(10_000, 30_000)
     )
     mix: Annotated[
-        dict[Function, int], Meta(min_length=1, description="How often each function is drawn, relative to the others.")
+        dict[Function, Annotated[int, Meta(ge=1)]],
+        Meta(min_length=1, description="How often each function is drawn, relative to the others."),
     ] = msgspec.field(default_factory=lambda: {"read": 5, "write": 3, "cas": 2})
     keys: Annotated[int, Meta(ge=1, le=100_000, description="How many keys; they are called k0, k1, …")] = 4
     skew: Annotated[
-        Probability, Meta(description="The exponent of a Zipf distribution over the keys; 0: all alike, 0.99: as in YCSB.")
+        Probability,
+        Meta(description="The exponent of a Zipf distribution over the keys; 0: all alike, 0.99: as in YCSB."),
     ] = Probability(0)
     values: Annotated[
         int | None, Meta(ge=2, description="Values are drawn from so many; without it, every written value is unique.")
     ] = None
-    readers: Annotated[int, Meta(ge=0, le=999, description="Further sessions that only read, each pinned to a node.")] = 0
+    readers: Annotated[
+        int, Meta(ge=0, le=999, description="Further sessions that only read, each pinned to a node.")
+    ] = 0
     read_every: Annotated[Span, Meta(description="The pause of a reader between two reads.")] = Span.constant(20_000)
     sessions_max: Annotated[
         int, Meta(ge=1, le=9_999, description="Sessions in an open loop at most; beyond them an arrival is shed.")

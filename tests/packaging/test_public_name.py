@@ -9,6 +9,8 @@ from importlib.metadata import metadata
 import pytest
 
 import aftershock
+from bench.registry import Registry
+from scenarios.reference import reference
 
 from .conftest import ROOT
 
@@ -22,6 +24,34 @@ def test_every_public_name_resolves_to_something_documented(name: str) -> None:
 def test_a_name_that_is_not_offered_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'chekc'"):
         aftershock.chekc  # type: ignore[attr-defined]  # noqa: B018
+
+
+def test_run_judges_a_shipped_scenario_and_one_seed_is_one_history() -> None:
+    (recording, result), (again, _) = (
+        aftershock.run("partition-leader", "raft/leader-local", seed=0) for _ in range(2)
+    )
+    assert result.status == "as expected", result.notes
+    assert {judged.name: judged.verdict.outcome for judged in result.judged}["linearizable"] == "invalid"
+    assert recording.history == again.history
+
+
+@pytest.mark.parametrize(
+    ("scenario", "protocol", "message"),
+    [
+        ("partition-leeder", None, 'did you mean "partition-leader"'),
+        ("partition-leader", "raft/lok", 'did you mean "raft/log"'),
+        ("mutants", None, "name one"),
+    ],
+)
+def test_run_refuses_what_does_not_exist_and_names_the_nearest(
+    scenario: str, protocol: str | None, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        aftershock.run(scenario, protocol)
+
+
+def test_the_page_of_scenario_keys_is_what_make_docs_would_write() -> None:
+    assert (ROOT / "docs/scenarios.md").read_text(encoding="utf-8") == reference(Registry.load().kinds())
 
 
 def test_the_metadata_carries_the_version_and_the_licence() -> None:

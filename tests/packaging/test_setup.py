@@ -33,10 +33,10 @@ class Clone(NamedTuple):
     log: Path
     broken: Path  # while it exists, installing fails
 
-    def make(self, target: str = ".venv/ready", python: str | None = None) -> subprocess.CompletedProcess[str]:
+    def make(self, *words: str, python: str | None = None) -> subprocess.CompletedProcess[str]:
         outer = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "PYTHON")  # these tests may themselves be run by make
         clean = {key: value for key, value in os.environ.items() if key not in outer}
-        command = ["make", target, f"PYTHON={self.python if python is None else python}"]
+        command = ["make", *(words or [".venv/ready"]), f"PYTHON={self.python if python is None else python}"]
         return subprocess.run(command, cwd=self.folder, env=clean, capture_output=True, text=True, timeout=60)
 
     def steps(self) -> list[str]:
@@ -63,6 +63,14 @@ def test_set_up_happens_once(clone: Clone) -> None:
     assert clone.make().returncode == 0
     assert clone.steps() == ["venv", "pip"]
     assert clone.make().returncode == 0
+    assert clone.steps() == []
+
+
+def test_a_dry_run_builds_and_removes_nothing(clone: Clone) -> None:
+    (clone.folder / ".venv").mkdir()
+    assert clone.make("--dry-run", ".venv/ready").returncode == 0
+    assert clone.make("--dry-run", "demo").returncode == 0
+    assert (clone.folder / ".venv").exists()
     assert clone.steps() == []
 
 

@@ -41,7 +41,7 @@ def test_the_command_runs_beside_a_project_with_packages_of_the_same_names(
 def test_the_installed_command_runs_a_shipped_scenario_and_writes_its_report_there(
     installed: Installed, project: Path, command: list[str]
 ) -> None:
-    done = installed.run([*command, "run", "partition-leader", "-p", "raft/log", "--workers", "2"], project)
+    done = installed.run([*command, "run", "partition-leader", "-p", "raft/log"], project)
     assert done.returncode == 0, done.stdout + done.stderr
     assert (project / "runs/partition-leader/raft/log/0/report.html").is_file()
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from checkers import History, Observation, Observations, Operation, Outcome, Verdict
+from checkers import History, Observation, Observations, Outcome, Verdict
 from reports.subject import Judged, Subject
 
 MS = 1_000_000
@@ -50,19 +50,19 @@ def history(events: list[tuple[int, dict[str, Any]]]) -> History:
     return History.from_events({**fields, "time": at} for at, fields in sorted(events, key=lambda pair: pair[0]))
 
 
-def traffic(dice: Dice, count: int, duration: int, cut: tuple[int, int], down: tuple[int, int]) -> list[tuple[int, dict[str, Any]]]:
+def traffic(
+    dice: Dice, count: int, duration: int, cut: tuple[int, int], down: tuple[int, int]
+) -> list[tuple[int, dict[str, Any]]]:
     """Closed-loop clients on four keys; slower and sometimes unanswered while something is broken."""
     events: list[tuple[int, dict[str, Any]]] = []
     free = [dice.below(20 * MS) for _ in range(5)]
     process = list(range(5))
-    values = 0
-    for i in range(count):
+    for values in range(1, count + 1):
         client = min(range(5), key=lambda c: free[c])
         start = free[client]
         if start >= duration:
             break
         f = ("read", "read", "read", "write", "cas")[dice.below(5)]
-        values += 1
         key = "wxyz"[dice.below(4)]
         broken = cut[0] <= start < cut[0] + 700 * MS or down[0] <= start < down[0] + 250 * MS
         lasts = (3 + dice.below(6)) * MS + dice.below(MS) + (dice.below(4) == 0) * dice.below(20 * MS)
@@ -132,10 +132,24 @@ def valid_run(count: int = 1_000, duration: int = 20 * S) -> Subject:
         judged=(
             Judged("linearizable", verdict(Outcome.VALID, "linearizable", "1,012 operations on 4 keys"), "valid", True),
             Judged("agreement", verdict(Outcome.VALID, "agreement", "498 slots"), "valid", True),
-            Judged("leadership", verdict(Outcome.VALID, "leadership", "3 terms, never two leaders in one"), "valid", True),
-            Judged("progress", verdict(Outcome.VALID, "progress", "first commit 312 ms after heal (bound 2 s)"), "valid", True),
+            Judged(
+                "leadership", verdict(Outcome.VALID, "leadership", "3 terms, never two leaders in one"), "valid", True
+            ),
+            Judged(
+                "progress",
+                verdict(Outcome.VALID, "progress", "first commit 312 ms after heal (bound 2 s)"),
+                "valid",
+                True,
+            ),
         ),
-        counters={"operations": 1012, "elections": 2, "reads": 640, "messages": 48_211, "dropped": 1_204, "commits": 498},
+        counters={
+            "operations": 1012,
+            "elections": 2,
+            "reads": 640,
+            "messages": 48_211,
+            "dropped": 1_204,
+            "commits": 498,
+        },
         status="as expected",
         replay="aftershock run partition-leader -p raft/log --seed 0",
     )
@@ -160,7 +174,15 @@ def stale_run() -> Subject:
         "r1 read x = 41 from n1 at 3.240000 s, but c1's write of 42 had been acknowledged at 2.889000 s, "
         "and nobody wrote 41 again in between"
     )
-    bad = verdict(Outcome.INVALID, "linearizable", reason, proof, stuck=[stale.index], key="x", longest=[op.index for op in proof[:3]])
+    bad = verdict(
+        Outcome.INVALID,
+        "linearizable",
+        reason,
+        proof,
+        stuck=[stale.index],
+        key="x",
+        longest=[op.index for op in proof[:3]],
+    )
     return replace(
         base, protocol="raft/leader-local", history=told, duration=12 * S, heal=7 * S,
         judged=(Judged("linearizable", bad, "invalid", True), *base.judged[1:]),
@@ -176,13 +198,17 @@ def split_brain() -> Subject:
         Observation(time=4_100 * MS, node="n2", what="decide", slot=17, digest="b07712ee"),
     )
     bad = verdict(Outcome.INVALID, "agreement", "slot 17 was decided twice: 3fa9c1d2 by n1, b07712ee by n2", proof)
-    dull = verdict(Outcome.UNKNOWN, "linearizable", "the search stopped after 2,000,000 steps on key x with 412 operations")
+    dull = verdict(
+        Outcome.UNKNOWN, "linearizable", "the search stopped after 2,000,000 steps on key x with 412 operations"
+    )
     judged = (
         Judged("linearizable", dull, "valid", False),
         Judged("agreement", bad, "valid", False),
         *base.judged[2:],
     )
-    return replace(base, scenario="split-brain", judged=judged, status="not as expected", protocol="mutants/forgetful_raft")
+    return replace(
+        base, scenario="split-brain", judged=judged, status="not as expected", protocol="mutants/forgetful_raft"
+    )
 
 
 def busy_run() -> Subject:
@@ -191,7 +217,6 @@ def busy_run() -> Subject:
     events = traffic(Dice(5), 5_000, 59 * S, (2 * S, 5 * S), (5 * S, 6 * S))
     kinds = ("partition", "crash", "pause", "delay", "loss", "duplication")
     observed = [Observation(time=0, node=node, what="start") for node in NODES]
-    term = 0
     for i in range(24):
         at = S + i * 2 * S + dice.below(S)
         until = at + 300 * MS + dice.below(3 * S)
@@ -200,14 +225,20 @@ def busy_run() -> Subject:
         what = nodes[0] if kind in ("crash", "pause") else f"{nodes[0]} | rest"
         events += [nemesis(at, kind, f"{kind}-{i + 1}", "starts", nodes, what)]
         events += [nemesis(until, kind, f"{kind}-{i + 1}", "ends", nodes, what)]
-        term += 1
+        term = i + 1
         leader = NODES[(NODES.index(nodes[0]) + 1) % 5]
         observed += [
             Observation(time=at + 150 * MS, node=leader, what="campaign", term=term),
             Observation(time=at + 170 * MS, node=leader, what="lead", term=term),
-            *(Observation(time=at + 180 * MS + until - at, node=n, what="follow", term=term) for n in NODES if n != leader),
+            *(
+                Observation(time=at + 180 * MS + until - at, node=n, what="follow", term=term)
+                for n in NODES
+                if n != leader
+            ),
         ]
-    events.append((52 * S, {"type": "info", "process": "nemesis", "f": "heal", "value": {"fault": "heal", "phase": "starts"}}))
+    events.append(
+        (52 * S, {"type": "info", "process": "nemesis", "f": "heal", "value": {"fault": "heal", "phase": "starts"}})
+    )
     observed.sort(key=lambda item: item.time)
     return replace(
         base, scenario="random-faults", history=history(events), observations=Observations(observed), heal=52 * S,
@@ -221,7 +252,8 @@ def small_run() -> Subject:
     events += operation(700 * MS, None, 3, "cas", "x", [1, 2])
     nothing = verdict(Outcome.UNKNOWN, "progress", "no fault, so nothing to recover from")
     return replace(
-        base, scenario="three-operations", history=history(events), duration=2 * S, heal=0, why="As little as a run can be.",
+        base, scenario="three-operations", history=history(events), duration=2 * S, heal=0,
+        why="As little as a run can be.",
         observations=Observations([]), judged=(*base.judged[:1], Judged("progress", nothing, "any", True)), counters={},
     )  # fmt: skip
 
@@ -238,16 +270,24 @@ def nasty_run() -> Subject:
     evil = "<script>alert('x')</script>"
     long = "v" * 700 + " $x_1$ \\frac{1}{2}"
     events = operation(100 * MS, 140 * MS, 1, "write", evil, long, session=evil, node=evil)
-    events += operation(150 * MS, 190 * MS, 2, "write", evil, {"a": [1, None, {"b": "\x00\x1b[31m\u202e"}]}, session="c\n2", node="n$1$")
+    events += operation(
+        150 * MS, 190 * MS, 2, "write", evil, {"a": [1, None, {"b": "\x00\x1b[31m\u202e"}]}, session="c\n2", node="n$1$"
+    )
     events += operation(200 * MS, 230 * MS, 3, "read", evil, long, session="c" * 90, node="n2")
     events += operation(210 * MS, 1_210 * MS, 4, "weird & <b>op</b>", 7, None, "info", session="c4")
-    events += [nemesis(50 * MS, "partition", evil, "starts", [evil, "n2"], evil * 4), (900 * MS, {"type": "info", "process": "nemesis", "f": "kill", "value": "n1"})]
+    events += [
+        nemesis(50 * MS, "partition", evil, "starts", [evil, "n2"], evil * 4),
+        (900 * MS, {"type": "info", "process": "nemesis", "f": "kill", "value": "n1"}),
+    ]
     told = history(events)
     proof = tuple(told.operations())
     reason = f"{evil} read {long}"
-    bad = verdict(Outcome.INVALID, "linearizable", reason, proof, stuck=[proof[2].index], key=evil, longest=[proof[0].index])
+    bad = verdict(
+        Outcome.INVALID, "linearizable", reason, proof, stuck=[proof[2].index], key=evil, longest=[proof[0].index]
+    )
     return replace(
-        small_run(), scenario=evil, why=f"{evil} & {long}", protocol=evil, nodes=(evil, "n2"), history=told, status="not as expected",
+        small_run(), scenario=evil, why=f"{evil} & {long}", protocol=evil, nodes=(evil, "n2"), history=told,
+        status="not as expected",
         judged=(Judged(evil, bad, "valid", False),), counters={evil: 1}, replay=f"aftershock run '{evil}' --seed 0",
         observations=Observations([Observation(time=10 * MS, node="n2", what="lead", term=10**12)]),
     )  # fmt: skip

@@ -1,0 +1,121 @@
+"""``aftershock check``: judge a history from anywhere, in any of the formats that `checkers` reads."""
+
+from __future__ import annotations
+
+import json
+import os
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from bench.commands import AS_EXPECTED, DIFFERS, UNDECIDED, BadUsage, merged
+from checkers import BadHistory, History, Operation, Outcome, Verdict, infer_model
+from checkers import check as judge
+from reports.proof import headline
+from reports.words import plain, told
+
+CODES = {Outcome.VALID: AS_EXPECTED, Outcome.INVALID: DIFFERS, Outcome.UNKNOWN: UNDECIDED}
+LATEST, HISTORY = "latest", "history.jsonl"
+WIDTH = 80  # characters of a line of prose
+
+
+def check(
+    source: str,
+    *,
+    consistencies: Sequence[str],
+    model: str | None,
+    timeout: float,
+    steps: int | None,
+    failed_cas: Literal["dropped", "observed"],
+    out: Path,
+    html: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Judge one history by each consistency, print the verdicts, and return the exit code."""
+    history = _load(source, out, failed_cas)
+    chosen, because = _model(history, model)
+    try:
+        verdicts = [
+            judge(history, consistency, model=chosen, steps=steps, timeout=timeout)
+            for consistency in dict.fromkeys(consistencies)
+        ]
+    except BadHistory:
+        raise
+    except ValueError as error:  # a consistency or a model that does not exist
+        raise BadUsage(str(error)) from None
+    if html is not None:
+        _draw(history, verdicts, html)
+    if as_json:
+        document = {
+            "history": source,
+            "operations": len(history.invocations),
+            "model": chosen,
+            "verdicts": [_plain(verdict) for verdict in verdicts],
+        }
+        print(json.dumps(document, indent=2, ensure_ascii=False))
+    else:
+        shown = [verdict for verdict in verdicts if not (quiet and verdict)]
+        if shown:
+            print(f"{source}  {len(history.invocations):,} operations  model {chosen or 'none'}{because}")
+        for verdict in shown:
+            print("\n".join(_words(verdict)))
+    return merged(CODES[verdict.outcome] for verdict in verdicts)
+
+
+def _load(source: str, out: Path, failed_cas: Literal["dropped", "observed"]) -> History:
+    path: str | Path = source
+    if source == LATEST and not Path(source).exists():
+        from bench import store
+
+        path = store.find(source, out)
+    if source != "-" and Path(path).is_dir():
+        path = Path(path) / HISTORY
+        if not path.is_file():
+            raise BadUsage(f"{path.parent} is no run: it has no {HISTORY}")
+    try:
+        return History.load(path, failed_cas=failed_cas)
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise BadUsage(f"{path} cannot be read: {reason}") from None
+
+
+def _model(history: History, model: str | None) -> tuple[str | None, str]:
+    """The model by name, and why this one."""
+    if model is not None:
+        return model, ""
+    if not len(history.invocations) or "txn" in history.f.table:
+        return None, ""  # nothing to infer from; what `check` says of it needs no model
+    inferred = infer_model(history)
+    return str(inferred), f" ({inferred.reason})"
+
+
+def _draw(history: History, verdicts: Sequence[Verdict], html: str) -> None:
+    """A page of the verdict that most needs one."""
+    from reports.lanes import draw_history
+
+    worst = max(verdicts, key=lambda verdict: (Outcome.VALID, Outcome.UNKNOWN, Outcome.INVALID).index(verdict.outcome))
+    path = Path(html, "report.html") if os.path.isdir(html) else Path(html)
+    try:
+        draw_history(history, worst, path)
+    except OSError as error:
+        raise BadUsage(f"{path} cannot be written: {(error.strerror or str(error)).lower()}") from None
+
+
+def _words(verdict: Verdict) -> list[str]:
+    """The verdict, its reason, and the operations that prove it."""
+    reason = headline(verdict) or verdict.reason
+    if not verdict.reproducible:
+        reason += " (a guard of time or memory fired: another machine may find out)"
+    first, *rest = textwrap.wrap(plain(reason), WIDTH, break_on_hyphens=False) or [""]
+    head = f"  {verdict.checker:<15}{verdict.outcome:<9}"
+    proof = (told(item) if isinstance(item, Operation) else plain(str(item)) for item in verdict.witness)
+    return [head + first, *(" " * len(head) + line for line in rest), *(f"      {line}" for line in proof)]
+
+
+def _plain(verdict: Verdict) -> dict[str, Any]:
+    plain: dict[str, Any] = msgspec.to_builtins(verdict, enc_hook=str)
+    return plain
