@@ -30,6 +30,7 @@ help:
 
 demo: $(ready)
 	@$(bin)/aftershock run partition-leader $(ARGS)
+	@echo 'aftershock is $(bin)/aftershock; to have it on the PATH: source $(bin)/activate'
 
 test: $(ready)
 	@$(bin)/python -m pytest --numprocesses auto --dist worksteal $(ARGS)
@@ -48,17 +49,7 @@ bench: $(ready)
 	@$(bin)/python -m benchmarks.checkers
 
 docs: $(ready)
-	$(bin)/python -c '$(write_reference)'
-	$(bin)/aftershock run partition-leader -p raft/leader-local --out $(venv)/runs >$(venv)/runs.txt
-	mkdir -p docs/images
-	cp $(venv)/runs/partition-leader/raft/leader-local/0/charts/*.png docs/images/
-
-define write_reference
-from pathlib import Path; \
-from bench.registry import Registry; \
-from scenarios.reference import reference; \
-Path("docs/scenarios.md").write_text(reference(Registry.load().kinds()), encoding="utf-8")
-endef
+	@$(bin)/python -m docs.generate
 
 clean:
 	rm -rf $(venv) dist .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

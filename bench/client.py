@@ -38,7 +38,9 @@ class Client(Node):
     def on_choice(self, tag: str, k: int, now: int, out: Outbox) -> None:
         if tag == "first node":
             self.target = self.nodes[k]
-        elif self.command is not None:
+        elif self.command is None or tag != self._elsewhere:
+            return  # picked for an operation that is over
+        else:
             self.target = ([node for node in self.nodes if node != self.target] or self.nodes)[k]
         if self.command is not None:
             self._ask(out)
@@ -92,7 +94,11 @@ class Client(Node):
                 out.choose("first node", len(self.nodes))
         else:
             self.refused_by.clear()
-            out.choose("another node", max(1, len(self.nodes) - 1))  # after a refusal, or when no answer came
+            out.choose(self._elsewhere, max(1, len(self.nodes) - 1))  # after a refusal, or when no answer came
+
+    @property
+    def _elsewhere(self) -> str:
+        return f"another node for operation {self.sequence}"
 
     def _over(self, completion: Complete, out: Outbox) -> None:
         self.command = None

@@ -15,25 +15,17 @@ from typing import Any
 import msgspec
 
 from bench.actions import Action, Edge, Kill, Lift, Mend, Restart, Resume
-from bench.fault import Cast, FaultKind, Inflicted, NobodyYet
+from bench.fault import EVENTS, Cast, FaultKind, Inflicted, NobodyYet
 from bench.node import Command, Complete, NodeId
 from bench.system import Ended, Session, System
 from bench.workload import Operation, WorkloadKind
 from bench.workload import Session as Client
 from checkers.history import NEMESIS, Event
 from checkers.observations import Observation
+from checkers.progress import SHED
 from scenarios.schema import Scenario
 
-EVENTS = {
-    "leader-elected": "lead",
-    "vote-granted": "vote",
-    "entry-appended": "append",
-    "committed": "commit",
-}
-"""The events that can start a fault, and the observations that they are; beside them "NAME starts" and "NAME ends"."""
-
 _SETTLE = 1_000_000  # from the last answer to the final reads: replicas hear of the last commits
-_SHED = "shed"
 _REFUSED_PAUSE = 10  # a reader whose node does not serve reads asks it less often
 
 
@@ -137,11 +129,11 @@ class Conductor:
             self._invoke(self._unopened.popleft()[1].id, command)
         else:
             self._counters["shed"] += 1
-            if _SHED not in self._processes:
-                self._processes[_SHED] = self._fresh_process()
-            process = self._processes[_SHED]
-            self._write("invoke", process, _SHED, command)
-            self._write("fail", process, _SHED, command, error="shed: every session was busy")
+            if SHED not in self._processes:
+                self._processes[SHED] = self._fresh_process()
+            process = self._processes[SHED]
+            self._write("invoke", process, SHED, command)
+            self._write("fail", process, SHED, command, error="shed: every session was busy")
 
     def _next(self, session: NodeId, *, patience: int = 1) -> None:
         """Closed loop: let a session invoke its next operation after its pause, or several times its pause."""

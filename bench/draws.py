@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from decimal import Context, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
 from functools import lru_cache
 from random import Random
 from statistics import NormalDist
@@ -80,7 +80,7 @@ def _interpolated(table: Sequence[int], scale: int, bits: Callable[[int], int]) 
     return draw
 
 
-_EXACT = Context(prec=28)
+_EXACT = Context(prec=28, rounding=ROUND_HALF_EVEN)  # never the one that a program may have set for itself
 
 
 def _points() -> list[Decimal]:
@@ -91,13 +91,15 @@ def _points() -> list[Decimal]:
 @lru_cache(maxsize=1)
 def _exponential() -> tuple[int, ...]:
     """Quantiles of the exponential distribution of mean 1, in millionths."""
-    return tuple(int(-MILLION * _EXACT.ln(1 - u)) for u in _points())
+    with localcontext(_EXACT):
+        return tuple(int(-MILLION * (1 - u).ln()) for u in _points())
 
 
 @lru_cache(maxsize=8)
 def _lognormal(sigma: int) -> tuple[int, ...]:
     """Quantiles of the lognormal distribution of median 1, in millionths; ``sigma`` in thousandths."""
-    return tuple(int(MILLION * _EXACT.exp(z * sigma / 1000)) for z in _normal())
+    with localcontext(_EXACT):
+        return tuple(int(MILLION * (z * sigma / 1000).exp()) for z in _normal())
 
 
 @lru_cache(maxsize=1)
@@ -105,11 +107,12 @@ def _normal() -> tuple[Decimal, ...]:
     """Quantiles of the standard normal distribution to eight places, by Newton's method on its series."""
     density = NormalDist().pdf
     quantiles = []
-    for u in _points():
-        z = Decimal(round(NormalDist().inv_cdf(float(u)), 6))
-        for _ in range(3):
-            z -= (_cumulative(z) - u) / Decimal(round(density(float(z)), 12))
-        quantiles.append(round(z, 8))
+    with localcontext(_EXACT):
+        for u in _points():
+            z = Decimal(round(NormalDist().inv_cdf(float(u)), 6))
+            for _ in range(3):
+                z -= (_cumulative(z) - u) / Decimal(round(density(float(z)), 12))
+            quantiles.append(round(z, 8))
     return tuple(quantiles)
 
 
@@ -117,7 +120,7 @@ def _cumulative(z: Decimal) -> Decimal:
     """The normal distribution function: 1/2 + phi(z) (z + z^3/3 + z^5/(3*5) + …)."""
     term = total = z
     for n in range(3, 141, 2):
-        term = _EXACT.divide(_EXACT.multiply(term, z * z), Decimal(n))
+        term = term * z * z / n
         total += term
-    root = _EXACT.sqrt(2 * Decimal("3.14159265358979323846264338328"))
-    return Decimal("0.5") + _EXACT.divide(_EXACT.multiply(_EXACT.exp(-z * z / 2), total), root)
+    root = (2 * Decimal("3.14159265358979323846264338328")).sqrt()
+    return Decimal("0.5") + (-z * z / 2).exp() * total / root

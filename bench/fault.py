@@ -7,7 +7,7 @@ symbolic until it starts, for only then is it known who the leader is; a `Cast` 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from random import Random
 from typing import ClassVar, assert_never
 
@@ -19,6 +19,14 @@ from bench.node import NodeId
 from bench.system import Ability
 from scenarios.schema import Fault, Scenario
 from scenarios.units import Link, Span, Target
+
+EVENTS = {
+    "leader-elected": "lead",
+    "vote-granted": "vote",
+    "entry-appended": "append",
+    "committed": "commit",
+}
+"""The events that can start a fault, and the observations that they are; beside them "NAME starts" and "NAME ends"."""
 
 
 class Inflicted(msgspec.Struct, frozen=True):
@@ -51,9 +59,32 @@ class FaultKind(Fault, frozen=True, kw_only=True):
             ),
         )
 
+    def awaits(self) -> frozenset[str]:
+        """The observations without which this fault would never start, such as "lead" when it is about the leader."""
+        about_leader = any(target.who in ("leader", "follower") for target in _targets(msgspec.structs.asdict(self)))
+        event = {EVENTS[self.on]} if self.on in EVENTS else set()
+        return frozenset(({"lead"} if about_leader else set()) | event)
+
     @abstractmethod
     def inflict(self, cast: Cast) -> Inflicted:
         """What this fault does, to the targets that ``cast`` resolves now."""
+
+
+def _targets(value: object) -> Iterator[Target]:
+    """Every target in the parameters of a fault."""
+    match value:
+        case Target():
+            yield value
+        case Link(sender, receiver):
+            yield from (sender, receiver)
+        case dict():
+            for item in value.values():
+                yield from _targets(item)
+        case tuple():
+            for item in value:
+                yield from _targets(item)
+        case _:
+            pass
 
 
 class NobodyYet(Exception):

@@ -258,7 +258,10 @@ class Host:
         self._note("crash", id)
 
     def crash_after(self, id: NodeId, effects: int) -> None:
-        """Crash the process once it has recorded so many more effects, in the middle of a handler if need be."""
+        """Crash the process after so many more effects, in the middle of a handler if need be.
+
+        A write counts when it is written, anything else when it leaves: every cut of what others can see is reachable.
+        """
         if effects:
             self.processes[id].cut = effects
         else:
@@ -277,10 +280,15 @@ class Host:
         self._release(process)
         inbox, process.inbox = process.inbox, []
         incarnation = process.incarnation
-        for event in inbox:  # an event that finds the process paused again goes back to the inbox
+        for event in inbox:
             if process.incarnation != incarnation:
                 return
-            self.happen(event)
+            if process.paused:  # again
+                process.inbox.append(event)
+            elif isinstance(event, Delivery):
+                self._receive(event)  # it arrived when it was queued: a link that is cut by now is past it
+            else:
+                self.happen(event)
 
     # ----------------------------------------------------------------------------------------------------------- events
 
@@ -305,18 +313,21 @@ class Host:
         elif process.paused:
             process.inbox.append(packet)
         else:
-            now = self.chooser.now
-            if self._trace is not None:
-                self._trace(Step(now * 1000, "deliver", process.id, packet.sender, packet.packet))
-            self.events += 1
-            if self.events > self.events_max:
-                self._storm()
-            try:
-                process.node.on_message(packet.sender, packet.message, now + process.clock, self._outbox)
-            except RequirementBroken as broken:
-                self._violated(process, broken)
-            if self._outbox.effects:
-                self._carry_out(process)
+            self._receive(packet)
+
+    def _receive(self, packet: Delivery) -> None:
+        process, now = packet.process, self.chooser.now
+        if self._trace is not None:
+            self._trace(Step(now * 1000, "deliver", process.id, packet.sender, packet.packet))
+        self.events += 1
+        if self.events > self.events_max:
+            self._storm()
+        try:
+            process.node.on_message(packet.sender, packet.message, now + process.clock, self._outbox)
+        except RequirementBroken as broken:
+            self._violated(process, broken)
+        if self._outbox.effects:
+            self._carry_out(process)
 
     def _ring(self, alarm: Alarm) -> None:
         process = alarm.process
@@ -384,19 +395,19 @@ class Host:
         incarnation, disk, queue, perform = process.incarnation, process.disk, process.queue, self._perform
         waits = bool(queue) or disk.durable < disk.written or process.paused
         for effect in effects:
+            cut = process.cut
             if type(effect) in _WRITES:
                 disk.write(effect)  # type: ignore[arg-type]
                 waits = True
                 self._note("write", process.id, what=effect, packet=disk.written)
             elif waits:
                 queue.append((disk.written, effect))
+                continue
             else:
                 perform[type(effect)](process, effect)
                 waits = process.paused  # by somebody who was watching
-            if process.cut is not None:
-                process.cut -= 1
-                if not process.cut:
-                    self.crash(process.id)
+            if cut is not None:
+                self._count_down(process)
             if process.incarnation != incarnation:
                 return
         if disk.written > disk.durable and not disk.syncing:  # one sync for all that this handler wrote
@@ -407,9 +418,18 @@ class Host:
         incarnation, disk, queue, perform = process.incarnation, process.disk, process.queue, self._perform
         while queue and queue[0][0] <= disk.durable and not process.paused:
             effect = queue.popleft()[1]
+            cut = process.cut
             perform[type(effect)](process, effect)
+            if cut is not None:
+                self._count_down(process)
             if process.incarnation != incarnation:
                 return
+
+    def _count_down(self, process: Process) -> None:
+        if process.cut is not None:
+            process.cut -= 1
+            if not process.cut:
+                self.crash(process.id)
 
     def _send(self, sender: Process, effect: Send) -> None:
         to, message = effect.to, effect.message

@@ -128,6 +128,8 @@ class Network:
 
     def loudest(self) -> str:
         sent = self.sent_by_type()
+        if not sent:
+            return "none: not one was sent"
         kind = max(sent, key=lambda name: sent[name])
         return f"{kind} ({sent[kind]:,} sent)"
 

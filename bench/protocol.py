@@ -31,15 +31,17 @@ class Mode:
 class Protocol:
     """A protocol as the bench runs it.
 
-    ``operations`` are the functions that it can serve; ``sessions`` says whether sending an operation twice is
-    harmless, so that clients may retry; ``recovers_within`` is the stated bound, in microseconds after heal, within
-    which every client is served again.
+    ``operations`` are the functions that it can serve; ``observes`` is what its nodes announce ("lead", "decide", …):
+    what they do not announce cannot be judged, nor a fault wait for it. ``sessions`` says whether sending an operation
+    twice is harmless, so that clients may retry; ``recovers_within`` is the stated bound, in microseconds after heal,
+    within which every client is served again.
     """
 
     summary: str
     parameters: type[msgspec.Struct]
     modes: Mapping[str, Mode]
     operations: frozenset[str]
+    observes: frozenset[str]
     sessions: bool
     recovers_within: Callable[[Any], int]
     mutant_of: str | None = None

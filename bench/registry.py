@@ -18,8 +18,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
 
-from bench.conductor import EVENTS
-from bench.fault import FaultKind
+from bench.fault import EVENTS, FaultKind
 from bench.protocol import Mode, Protocol
 from bench.workload import WorkloadKind
 from scenarios.schema import Kinds, ProtocolKind
@@ -48,8 +47,9 @@ class Registry:
             package = importlib.import_module(f"bench.{folder}")
             for module in sorted(pkgutil.iter_modules(package.__path__), key=lambda found: found.name):
                 registry.add(importlib.import_module(f"bench.{folder}.{module.name}"), module.name)
+        installed = entry_points()
         for group in ("protocols", "faults", "workloads"):
-            for point in sorted(entry_points(group=f"aftershock.{group}"), key=lambda point: point.name):
+            for point in sorted(installed.select(group=f"aftershock.{group}"), key=lambda point: point.name):
                 try:
                     registry.add(importlib.import_module(point.module), point.name)
                 except ImportError as error:

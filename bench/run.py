@@ -102,6 +102,9 @@ def plan(name: str, scenario: Scenario, column: str, seed: int, registry: Regist
     faults: list[Fault] = []
     for index, fault in enumerate(scenario.faults):
         assert isinstance(fault, FaultKind)
+        if not fault.optional and (missing := fault.awaits() - protocol.observes):
+            said = " or ".join(sorted(missing))
+            raise Unfit(f"the fault {fault.name} waits for something that {protocol_name} never announces: {said}")
         faults += fault.planned(scenario, nodes, stream(seed, "fault", str(index)))
     core = scenario.core
     if scenario.heal_core and not core:
@@ -203,12 +206,13 @@ def judge(recording: Recording, registry: Registry) -> Result:
     """Check a recording and compare every verdict with what was promised or what the scenario expects."""
     plan = recording.plan
     name, protocol, mode_name, mode = registry.column(plan.column)
+    applicable = [checker for checker in CHECKERS if _NEEDS.get(checker, frozenset()) <= protocol.observes]
     expected = {**_promised(mode), **plan.scenario.expect.of(name, mode_name)}
     if recording.cut_short is not None:
         expected["progress"] = "any"  # there was no time for it
     judged = tuple(
         Judged(checker, verdict, expected[checker], _fits(verdict, expected[checker]))
-        for checker in CHECKERS
+        for checker in applicable
         for verdict in [_CHECKS[checker](recording, protocol)]
     )
     notes = [
@@ -281,6 +285,9 @@ def _progress(recording: Recording, protocol: ProtocolEntry) -> Verdict:
         excused=frozenset(id for id, node in pinned.items() if scenario.core and node not in scenario.core),
     )
 
+
+_NEEDS = {"agreement": frozenset({"decide"}), "leadership": frozenset({"lead"})}
+"""What a protocol must announce for a checker to apply; where it does not, there is no verdict to merge."""
 
 _CHECKS: dict[str, Callable[[Recording, ProtocolEntry], Verdict]] = {
     "linearizable": _linearizable,

@@ -357,7 +357,10 @@ def load_trace(folder: Path) -> Trace:
     path = folder / TRACE
     if not path.exists():
         raise BadRun(f"{folder} has no {TRACE}: it was run without a trace")
-    return Trace(_lines(path, Step))
+    steps = _lines(path, Step)
+    if not steps:
+        raise BadRun(f"{path} is damaged: it is empty, and a run begins with a step")
+    return Trace(steps)
 
 
 def content(path: Path) -> bytes | None:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TEMPLATES = Path(__file__).parent / "templates"
+_PER_LINK = "packets on "
 WITNESS_LINES = 200  # witness items in words on one page
 
 
@@ -90,6 +91,7 @@ def render(subject: Subject, charts: list[Chart], violations: list[Violation]) -
     ]
     sessions = {str(operation.session) for operation in subject.history.operations() if not operation.final}
     heal = heal_of(subject)
+    counters = sorted(subject.counters.items())
     return environment().get_template("report.html").render(
         subject=subject,
         facts=[plural(len(subject.nodes), "node"), plural(len(sessions), "client"),
@@ -101,7 +103,8 @@ def render(subject: Subject, charts: list[Chart], violations: list[Violation]) -
         phases=rows,
         faults=faults(subject),
         heal=None if heal is None else seconds(heal),
-        counters=sorted(subject.counters.items()),
+        counters=[item for item in counters if not item[0].startswith(_PER_LINK)],
+        links=[(name.removeprefix(_PER_LINK), count) for name, count in counters if name.startswith(_PER_LINK)],
     )  # fmt: skip
 
 

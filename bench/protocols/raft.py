@@ -438,6 +438,7 @@ PROTOCOL = Protocol(
         "leader-local": Mode(LeaderLocalRaft, promises=None, breaks=("linearizable", "sequential")),
     },
     operations=frozenset({"read", "write", "cas"}),
+    observes=frozenset({"lead", "follow", "campaign", "vote", "append", "truncate", "commit", "decide"}),
     sessions=True,
     recovers_within=ten_election_timeouts,
 )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, assert_never
 
 from bench.actions import (
@@ -36,6 +37,17 @@ from scenarios.units import Span
 _NO_SYNC = Span.constant(0)
 
 
+@contextmanager
+def ending() -> Iterator[None]:
+    """Say in the words of the seam why the run cannot go on."""
+    try:
+        yield
+    except Storm as storm:
+        raise Ended("storm", str(storm)) from None
+    except RequirementBroken as broken:
+        raise Ended("invariant", str(broken)) from None
+
+
 class SimulatedSession:
     """A client process of the simulation."""
 
@@ -47,7 +59,8 @@ class SimulatedSession:
         client = self._host.processes[self._id].node
         assert isinstance(client, Client)
         self._host.completions[self._id] = done
-        self._host.call(self._id, client.invoke, command)
+        with ending():
+            self._host.call(self._id, client.invoke, command)
 
 
 class Simulated:
@@ -93,6 +106,9 @@ class Simulated:
         self._stopped: Counter[NodeId] = Counter()
         for node in self._nodes:
             self._host.add(node, lambda node=node: create(node, self._nodes, parameters), cluster.fsync)  # type: ignore[misc]
+        self._simulation.call_at(0, self._start)  # as part of the run, which may end there
+
+    def _start(self) -> None:
         for node in self._nodes:
             self._host.start(node)
 
@@ -109,7 +125,8 @@ class Simulated:
             return Client(id, self._nodes, self._patience, retries=self._retries, pinned=pinned)
 
         self._host.add(id, create, _NO_SYNC)
-        self._host.start(id)
+        with ending():
+            self._host.start(id)
         return SimulatedSession(self._host, id)
 
     def watch(self, what: str, listener: Callable[[Observation], None]) -> None:
@@ -119,12 +136,8 @@ class Simulated:
         self._simulation.call_at(time, callback)
 
     def advance(self, until: int) -> None:
-        try:
+        with ending():
             self._simulation.advance(until)
-        except Storm as storm:
-            raise Ended("storm", str(storm)) from None
-        except RequirementBroken as broken:
-            raise Ended("invariant", str(broken)) from None
 
     def observations(self) -> tuple[Observation, ...]:
         return tuple(self._host.observations)
@@ -168,11 +181,12 @@ class Simulated:
                     host.crash_after(node, effects)
             case Restart(node):
                 self._down[node] -= 1
-                host.processes[node].cut = None
-                if not self._down[node] and not host.processes[node].alive:
-                    host.start(node)
-                    if self._stopped[node]:
-                        host.pause(node)
+                if not self._down[node]:
+                    host.processes[node].cut = None  # it has not got round to dying
+                    if not host.processes[node].alive:
+                        host.start(node)
+                        if self._stopped[node]:
+                            host.pause(node)
             case Pause(node):
                 self._stopped[node] += 1
                 if host.processes[node].alive:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from decimal import Context, Decimal
+from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
 from itertools import accumulate, count
 from random import Random
 from typing import Annotated, Literal
@@ -116,9 +116,11 @@ class KeyValueWorkload(WorkloadKind, frozen=True, kw_only=True, tag="kv"):
 
     def _weights(self) -> tuple[int, ...]:
         """Cumulative weights of the keys, as whole numbers: 1 / rank to the power of the skew."""
-        exact = Context(prec=20)
-        exponent = Decimal(int(self.skew)) / 1_000_000
-        weights = [exact.exp(-exponent * exact.ln(Decimal(rank))) for rank in range(1, self.keys + 1)]
+        if not self.skew:
+            return tuple(range(1, self.keys + 1))
+        with localcontext(Context(prec=20, rounding=ROUND_HALF_EVEN)):
+            exponent = Decimal(int(self.skew)) / 1_000_000
+            weights = [(-exponent * Decimal(rank).ln()).exp() for rank in range(1, self.keys + 1)]
         return tuple(accumulate(int(weight * 1_000_000) or 1 for weight in weights))
 
 
