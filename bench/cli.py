@@ -129,6 +129,7 @@ def aftershock() -> None:
 @click.option("--seeds", metavar="A-B", help="Run all of these seeds, and keep a folder only of those that matter.")
 @click.option("--workers", type=click.IntRange(1, 999), help="Processes for --seeds; by default one per processor.")
 @click.option("-s", "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key of the scenarios.")
+@click.option("--no-report", is_flag=True, help="Draw nothing; `aftershock report` does it later.")
 @click.option("--no-trace", is_flag=True, help="Store no trace; `aftershock log` then has nothing to show.")
 @_out
 @_plugins
@@ -143,6 +144,7 @@ def run(
     seeds: str | None,
     workers: int | None,
     overrides: tuple[str, ...],
+    no_report: bool,
     no_trace: bool,
     out: Path,
     plugins: tuple[str, ...],
@@ -167,6 +169,7 @@ def run(
         named_plugins=plugins,
         out=out,
         trace=not no_trace,
+        draw=not no_report,
         quiet=quiet,
         version=version,
         command=("aftershock", *sys.argv[1:]),

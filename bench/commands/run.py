@@ -36,6 +36,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     named_plugins: tuple[str, ...]  # of the command line, as written there
     out: Path
     trace: bool
+    draw: bool
     quiet: bool
     version: str
     command: tuple[str, ...]
@@ -152,7 +153,7 @@ def keep(case: Case, column: str, seed: int, settings: Settings, *, draw: bool =
     store.save_results(folder, results)
     clock.lap("judge")
     subject = subject_of(recording, result, replay_line(folder, settings.named_plugins))
-    if draw:
+    if draw and settings.draw:
         from reports import page
 
         with store.writing(folder):
@@ -214,7 +215,8 @@ def replay_line(folder: Path, plugins: Sequence[str]) -> str:
 
 def told(subject: Subject, folder: Path, seconds: float, notes: Sequence[str]) -> str:
     """A run on the terminal: the table, then why it is not as expected where the table does not say so."""
-    table, _, last = summary(subject, folder / store.REPORT, seconds).rpartition("\n")
+    page = folder / store.REPORT
+    table, _, last = summary(subject, page if page.exists() else folder, seconds).rpartition("\n")
     names = tuple(f"{judged.name} is " for judged in subject.judged)
     return "\n".join([table, *(f"  {note}" for note in notes if not note.startswith(names)), last])
 

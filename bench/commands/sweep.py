@@ -28,12 +28,13 @@ from bench.commands.run import Column, Kept, Settings, keep, replay_line, tally
 from bench.registry import Registry
 from bench.run import execute, judge, merge, plan
 from bench.store import Results
-from checkers import Outcome
+from checkers import Observation, Operation, Outcome
 from reports.proof import headline
-from reports.words import shorten
+from reports.words import shorten, told
 
 DRAWN = 5  # failures of a column whose report is drawn at once; `aftershock report` draws the others
 SHOWN = 5  # offending seeds of a column on the terminal
+PROOF = 20  # items of a witness there
 ROWS = "results.jsonl"
 
 
@@ -156,8 +157,11 @@ def _breach(breach: Kept | None, settings: Settings) -> Iterator[str]:
         if judged.verdict.outcome is Outcome.INVALID:
             reason = headline(judged.verdict) or judged.verdict.reason
             yield f"  seed {breach.results.seed} broke {judged.name}: {shorten(reason, 600)}"
+            for item in judged.verdict.witness[:PROOF]:
+                yield f"      {told(item) if isinstance(item, (Operation, Observation)) else shorten(str(item), 300)}"
     yield f"    {replay_line(breach.folder, settings.named_plugins)}"
-    yield f"    {breach.folder / store.REPORT}"
+    if settings.draw:
+        yield f"    {breach.folder / store.REPORT}"
 
 
 def _offenders(bad: list[Results], folder: Path, settings: Settings) -> Iterator[str]:
