@@ -16,17 +16,31 @@ _BACKOFF = Span.uniform(5_000, 25_000)
 
 
 class Client(Node):
-    """One session. ``retries`` says whether an unanswered operation may be sent again."""
+    """One session. ``retries`` says whether an unanswered operation may be sent again.
+
+    With ``reads_at_home`` every node answers reads: the session has a home, which it asks for all of its reads and
+    leaves only when it gets no answer there, and sends the rest to whoever leads.
+    """
 
     def __init__(
-        self, me: NodeId, nodes: tuple[NodeId, ...], timeout: Span, *, retries: bool, pinned: NodeId | None = None
+        self,
+        me: NodeId,
+        nodes: tuple[NodeId, ...],
+        timeout: Span,
+        *,
+        retries: bool,
+        pinned: NodeId | None = None,
+        reads_at_home: bool = False,
     ) -> None:
         self.me = me
         self.nodes = nodes
         self.timeout = timeout
         self.retries = retries and pinned is None
         self.pinned = pinned
+        self.reads_at_home = reads_at_home
         self.target = pinned
+        self.home = pinned
+        self.seen = 0
         self.sequence = 0
         self.command: Command | None = None
         self.refused_by: set[NodeId] = set()  # since the last pause; two nodes may name each other as the leader
@@ -38,8 +52,11 @@ class Client(Node):
     def on_choice(self, tag: str, k: int, now: int, out: Outbox) -> None:
         if tag == "first node":
             self.target = self.nodes[k]
+            self.home = self.home or self.target
         elif self.command is None or tag != self._elsewhere:
             return  # picked for an operation that is over
+        elif self._at_home:
+            self.home = ([node for node in self.nodes if node != self.home] or self.nodes)[k]
         else:
             self.target = ([node for node in self.nodes if node != self.target] or self.nodes)[k]
         if self.command is not None:
@@ -55,10 +72,15 @@ class Client(Node):
         if self.target is not None:  # else it is being chosen
             self._ask(out)
 
+    @property
+    def _at_home(self) -> bool:
+        return self.reads_at_home and self.command is not None and self.command.f == "read"
+
     def _ask(self, out: Outbox) -> None:
+        asked = self.home if self._at_home else self.target
         assert self.command is not None
-        assert self.target is not None
-        out.send(self.target, Request(self.me, self.sequence, self.command))
+        assert asked is not None
+        out.send(asked, Request(self.me, self.sequence, self.command, self.seen if self.reads_at_home else 0))
         if self.retries:
             out.set_timer(RETRY, _RETRY)
 
@@ -67,17 +89,18 @@ class Client(Node):
         if self.command is None or message.sequence != self.sequence:
             return  # a late copy, or the answer to an operation that was given up
         if isinstance(message, Answer):
-            self.target = sender
+            self.seen = max(self.seen, message.position)
+            if not self._at_home:
+                self.target = sender
             self._over(Complete("ok", sender, message.value, message.result), out)
         elif self.pinned is not None:
             self._over(Complete("fail", sender, error="refused"), out)
-        elif sender == self.target:
-            self._go_elsewhere(message.hint, out)
+        elif sender == (self.home if self._at_home else self.target):
+            self._go_elsewhere(sender, message.hint, out)
 
-    def _go_elsewhere(self, hint: NodeId | None, out: Outbox) -> None:
-        assert self.target is not None
-        self.refused_by.add(self.target)
-        if hint is not None and hint not in self.refused_by:
+    def _go_elsewhere(self, refused_by: NodeId, hint: NodeId | None, out: Outbox) -> None:
+        self.refused_by.add(refused_by)
+        if hint is not None and hint not in self.refused_by and not self._at_home:
             self.target = hint
             self._ask(out)
         else:
@@ -88,6 +111,8 @@ class Client(Node):
         if self.command is None:
             return
         if timer == TIMEOUT:
+            if self._at_home and self.pinned is None:
+                self.home = None  # it did not answer in time: another may
             self._over(Complete("info", error="timeout"), out)
             if self.pinned is None:
                 self.target = None

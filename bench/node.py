@@ -29,7 +29,7 @@ Scalar = int | str | bool | None
 Value = Scalar | tuple[Scalar, ...]
 
 
-class Message(msgspec.Struct, frozen=True, gc=False, tag=True, tag_field="type"):
+class Message(msgspec.Struct, frozen=True, gc=False, tag=True, tag_field="type", omit_defaults=True):
     """What travels between nodes: a frozen value of JSON types, named as in the protocol's paper."""
 
 
@@ -54,19 +54,27 @@ class Command(msgspec.Struct, frozen=True, gc=False):
 
 
 class Request(Message, frozen=True):
-    """A client's command. ``sequence`` grows by one for every new operation of a session, and stays in a retry."""
+    """A client's command. ``sequence`` grows by one for every new operation of a session, and stays in a retry.
+
+    ``seen`` is the newest position that the session has been answered from.
+    """
 
     session: str
     sequence: int
     command: Command
+    seen: int = 0
 
 
 class Answer(Message, frozen=True):
-    """The command took effect: ``value`` is what a read saw, ``result`` is false for a refused cas."""
+    """The command took effect: ``value`` is what a read saw, ``result`` is false for a refused cas.
+
+    ``position`` says how far in the order of all updates the answering replica was.
+    """
 
     sequence: int
     value: Value = None
     result: bool | None = None
+    position: int = 0
 
 
 class Refusal(Message, frozen=True):

@@ -30,6 +30,7 @@ from reports.subject import Judged
 from scenarios.schema import Expect, Expectation, Fault, Scenario
 
 LINEARIZABLE_STEPS = 20_000_000
+OPERATIONS_MAX = 2_000_000
 _EVENTS_PER_SECOND = 20_000
 
 Status = Literal["as expected", "not as expected", "undecided"]
@@ -98,6 +99,8 @@ def plan(name: str, scenario: Scenario, column: str, seed: int, registry: Regist
     if unknown:
         known = ", ".join(sorted(protocol.operations))
         raise Unfit(f"{protocol_name} knows no {', '.join(unknown)}: it serves {known}")
+    if (expected := workload.size(scenario)) > OPERATIONS_MAX:
+        raise Unfit(f"the workload plans about {expected:,} operations, at most {OPERATIONS_MAX:,} can be")
     nodes = tuple(f"n{i}" for i in range(1, scenario.cluster.nodes + 1))
     faults: list[Fault] = []
     for index, fault in enumerate(scenario.faults):
@@ -143,6 +146,7 @@ def simulated(plan: Plan, protocol: ProtocolEntry, mode: Mode, *, trace: bool) -
         plan.seed,
         patience=workload.patience,
         retries=protocol.sessions,
+        reads_anywhere=mode.reads_anywhere,
         events_max=scenario.events_max or scenario.duration * _EVENTS_PER_SECOND // 1_000_000 + _EVENTS_PER_SECOND,
         trace=trace,
     )
@@ -301,7 +305,8 @@ _CHECKS: dict[str, Callable[[Recording, ProtocolEntry], Verdict]] = {
 def merge(results: Sequence[Result]) -> tuple[Status, tuple[str, ...]]:
     """What several seeds of one column say together: a "breakable" model must have been broken by one of them."""
     notes = []
-    for each in results[0].judged if results else ():
+    undecided = any(result.status == "undecided" for result in results)
+    for each in results[0].judged if results and not undecided else ():
         if each.expected == "breakable":
             verdicts = [judged.verdict for result in results for judged in result.judged if judged.name == each.name]
             if not any(verdict.outcome is Outcome.INVALID for verdict in verdicts):

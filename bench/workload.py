@@ -61,6 +61,10 @@ class WorkloadKind(Parameters, frozen=True, kw_only=True):
         """Every session that it may open; those that are not pinned take open-loop arrivals, in this order."""
 
     @abstractmethod
+    def size(self, scenario: Scenario) -> int:
+        """About how many operations `plan` returns."""
+
+    @abstractmethod
     def plan(self, scenario: Scenario, nodes: tuple[NodeId, ...], seed: int) -> tuple[Operation, ...]:
         """Every operation, with every draw made."""
 

@@ -33,4 +33,5 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     judged: tuple[Judged, ...]
     counters: dict[str, int]
     status: str  # "as expected", "not as expected", "undecided"
+    notes: tuple[str, ...] = ()  # why, where it is not as expected
     replay: str  # the command line that replays the run

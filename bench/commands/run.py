@@ -203,6 +203,7 @@ def subject_of(recording: Recording, result: Result, replay: str) -> Subject:
         judged=result.judged,
         counters=dict(recording.counters),
         status=result.status,
+        notes=result.notes,
         replay=replay,
     )
 

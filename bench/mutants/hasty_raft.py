@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bench.node import Answer, NodeId, Outbox, Request
 from bench.protocols.raft import PROTOCOL as RAFT
-from bench.protocols.raft import Raft
+from bench.protocols.raft import Raft, Role
 
 
 class HastyRaft(Raft):
@@ -16,7 +16,7 @@ class HastyRaft(Raft):
 
     def _propose(self, client: NodeId, m: Request, out: Outbox) -> None:
         super()._propose(client, m, out)
-        if m.command.f == "write":
+        if m.command.f == "write" and self.role is Role.LEADER:
             out.send(client, Answer(m.sequence, m.command.value))
 
 

@@ -20,19 +20,19 @@ class KeyValue:
     def read(self, key: str) -> Value:
         return self._values.get(key)
 
-    def apply(self, sequence: int, command: Command) -> Answer:
-        """Carry a command out and answer operation ``sequence``."""
+    def apply(self, sequence: int, command: Command, position: int = 0) -> Answer:
+        """Carry a command out, as number ``position`` of all, and answer operation ``sequence``."""
         match command.f, command.value:
             case "read", _:
-                return Answer(sequence, self.read(command.key))
+                return Answer(sequence, self.read(command.key), position=position)
             case "write", value:
                 self._values[command.key] = value
-                return Answer(sequence, value)
+                return Answer(sequence, value, position=position)
             case "cas", (old, new):
                 matches = self.read(command.key) == old
                 if matches:
                     self._values[command.key] = new
-                return Answer(sequence, command.value, matches)
+                return Answer(sequence, command.value, matches, position)
             case _:
                 raise ValueError(f"a key-value store knows no {command.f!r}")
 

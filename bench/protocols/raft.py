@@ -13,6 +13,8 @@ promise that rests on it. Not here: log compaction (§7), membership changes (§
 
 Modes. ``log``: a read is an entry like any other, so it is linearizable. ``leader-local``: whoever believes to be the
 leader answers reads from memory; a deposed leader does not know that it is one, so reads can be stale.
+``follower-local``: every server answers reads from memory. ``follower-session``: it first catches up with what the
+session has seen, so a session never goes back, although others may be ahead of it: ZooKeeper's guarantee.
 
 The leader writes an entry to its own disk before it sends it, although it could do both at once (thesis §10.2.1): so a
 write costs two syncs in a row, and the leader's own copy always counts towards the majority.
@@ -372,9 +374,7 @@ class Raft(Node):
     # ---------------------------------------------------------------------------------------------------------- clients
 
     def _on_request(self, client: NodeId, m: Request, out: Outbox) -> None:
-        if self.role is not Role.LEADER:
-            out.send(client, Refusal(m.sequence, self.leader))
-        elif m.command.f == "read":
+        if m.command.f == "read":
             self._read(client, m, out)
         else:
             self._propose(client, m, out)
@@ -383,7 +383,13 @@ class Raft(Node):
         """A read goes through the log: when it is applied, this node was still the leader when it was committed."""
         self._propose(client, m, out)
 
+    def _answer_from_memory(self, client: NodeId, m: Request, out: Outbox) -> None:
+        out.send(client, Answer(m.sequence, self.store.read(m.command.key), position=self.last_applied))
+
     def _propose(self, client: NodeId, m: Request, out: Outbox) -> None:
+        if self.role is not Role.LEADER:
+            out.send(client, Refusal(m.sequence, self.leader))
+            return
         answer = self.sessions.answer(m.session, m.sequence)
         if answer is not None:
             out.send(client, answer)
@@ -406,7 +412,7 @@ class Raft(Node):
             return
         answer = self.sessions.answer(entry.session, entry.sequence)
         if answer is None:  # else it was proposed twice, and has taken effect
-            answer = self.store.apply(entry.sequence, entry.command)
+            answer = self.store.apply(entry.sequence, entry.command, index)
             self.sessions.record(entry.session, answer)
         asked = self.waiting.pop(index, None)
         if asked is not None:
@@ -417,7 +423,37 @@ class LeaderLocalRaft(Raft):
     """Reads are answered from the memory of whoever believes to be the leader: unsafe on purpose."""
 
     def _read(self, client: NodeId, m: Request, out: Outbox) -> None:
-        out.send(client, Answer(m.sequence, self.store.read(m.command.key)))
+        if self.role is Role.LEADER:
+            self._answer_from_memory(client, m, out)
+        else:
+            out.send(client, Refusal(m.sequence, self.leader))
+
+
+class FollowerLocalRaft(Raft):
+    """Whoever is asked answers reads from memory: never wrong for good, but behind, and back again after a restart."""
+
+    def _read(self, client: NodeId, m: Request, out: Outbox) -> None:
+        self._answer_from_memory(client, m, out)
+
+
+class FollowerSessionRaft(Raft):
+    """A read waits until this server has applied what the session has seen, here or elsewhere."""
+
+    def __init__(self, me: NodeId, members: tuple[NodeId, ...], parameters: Parameters) -> None:
+        super().__init__(me, members, parameters)
+        self.behind: list[tuple[NodeId, Request]] = []
+
+    def _read(self, client: NodeId, m: Request, out: Outbox) -> None:
+        if self.last_applied >= m.seen:
+            self._answer_from_memory(client, m, out)
+        else:
+            self.behind.append((client, m))
+
+    def _commit(self, index: int, out: Outbox) -> None:
+        super()._commit(index, out)
+        waiting, self.behind = self.behind, []
+        for client, m in waiting:
+            self._read(client, m, out)
 
 
 @lru_cache(maxsize=4096)
@@ -436,6 +472,8 @@ PROTOCOL = Protocol(
     modes={
         "log": Mode(Raft, promises="linearizable"),
         "leader-local": Mode(LeaderLocalRaft, promises=None, breaks=("linearizable", "sequential")),
+        "follower-local": Mode(FollowerLocalRaft, promises="eventual", breaks=("sequential",), reads_anywhere=True),
+        "follower-session": Mode(FollowerSessionRaft, promises="osc-u", breaks=("linearizable",), reads_anywhere=True),
     },
     operations=frozenset({"read", "write", "cas"}),
     observes=frozenset({"lead", "follow", "campaign", "vote", "append", "truncate", "commit", "decide"}),

@@ -83,6 +83,7 @@ class Simulated:
         *,
         patience: int,
         retries: bool,
+        reads_anywhere: bool,
         events_max: int,
         trace: bool = True,
     ) -> None:
@@ -91,6 +92,7 @@ class Simulated:
         self._seed = seed
         self._patience = Span.constant(patience)
         self._retries = retries
+        self._reads_anywhere = reads_anywhere
         self._simulation = Simulation()
         self._network = Network(graph, seed, fifo=cluster.order == "fifo")
         self._steps: list[Step | Observation] | None = [] if trace else None
@@ -122,7 +124,14 @@ class Simulated:
 
     def session(self, id: NodeId, pinned: NodeId | None) -> SimulatedSession:
         def create() -> Client:
-            return Client(id, self._nodes, self._patience, retries=self._retries, pinned=pinned)
+            return Client(
+                id,
+                self._nodes,
+                self._patience,
+                retries=self._retries,
+                pinned=pinned,
+                reads_at_home=self._reads_anywhere,
+            )
 
         self._host.add(id, create, _NO_SYNC)
         with ending():

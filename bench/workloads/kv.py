@@ -75,6 +75,11 @@ class KeyValueWorkload(WorkloadKind, frozen=True, kw_only=True, tag="kv"):
         readers = [Session(f"r{i + 1}", nodes[i % len(nodes)]) for i in range(self.readers)]
         return (*clients, *readers)
 
+    def size(self, scenario: Scenario) -> int:
+        asked = scenario.duration * self.rate.count // self.rate.per if self.rate else 0
+        rounds = 0 if self.rate else _enough(scenario.duration, self.think) * self.clients
+        return asked + rounds + self.readers * _enough(scenario.duration, self.read_every)
+
     def plan(self, scenario: Scenario, nodes: tuple[NodeId, ...], seed: int) -> tuple[Operation, ...]:
         plan = self._arrivals(scenario, seed) if self.rate else self._rounds(scenario, seed)
         weights = self._weights()

@@ -1,0 +1,253 @@
+"""``guarantees.lock``: what the runs of a manifest came to when that was last recorded, and what has changed since.
+
+Runs are functions of their plans, so verdicts are compared exactly: one breach more or fewer on the same seeds means
+that something behaves differently, be it the protocol or what judges it. Recovery and cost may drift within the
+manifest's tolerances. The file holds no time, no version and no path, so that it changes only when behaviour does.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from bench import store
+from bench.run import Status, merge
+from bench.store import Results
+from checkers import Outcome, progress
+from scenarios.manifest import Limits, Profile, Seeds, Tolerance
+from scenarios.problems import BadScenario, Problem
+from scenarios.source import Key, lines_of, parse, read_text
+from scenarios.tables import MISSING, Tables
+from scenarios.units import Duration
+
+FORMAT = 1
+SLACK = 1_000
+"""Microseconds by which recovery may always drift: below that, a share of next to nothing says nothing."""
+
+Weight = Literal["worse", "unknown", "better"]
+
+
+class Change(msgspec.Struct, frozen=True):
+    """One difference, in words: worse than it was, better, or nothing that can be compared."""
+
+    weight: Weight
+    about: str  # a checker, or "recovery", "messages", "events", "seeds"
+    what: str
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True):
+    """What one column of one scenario came to, over all of its seeds."""
+
+    seeds: Seeds
+    status: Status
+    verdicts: dict[str, dict[Literal["valid", "invalid", "unknown"], Annotated[int, Meta(ge=1)]]]
+    recovery: Duration | None = None  # the mean over the seeds on which clients were served again
+    recovery_worst: Duration | None = None
+    messages: Annotated[float, Meta(ge=0)] | None = None  # for each operation that completed
+    events: Annotated[float, Meta(ge=0)] | None = None
+
+    @classmethod
+    def of(cls, rows: Sequence[Results]) -> Entry:
+        """Sums up the results of consecutive seeds."""
+        status, _ = merge([row.result() for row in rows])
+        verdicts: dict[str, Counter[str]] = {}
+        recoveries: list[int] = []
+        for row in rows:
+            for said in row.verdicts:
+                verdicts.setdefault(said.checker, Counter())[str(said.outcome)] += 1
+                if said.checker == progress.NAME and (after := said.details.get("recovered_after_ns")) is not None:
+                    recoveries.append(after // 1000)
+        done = sum(row.counters.get("ok", 0) for row in rows)
+        plain: dict[str, Any] = {name: dict(counts) for name, counts in verdicts.items()}
+        return cls(
+            seeds=Seeds(rows[0].seed, rows[-1].seed),
+            status=status,
+            verdicts=plain,
+            recovery=Duration(sum(recoveries) // len(recoveries)) if recoveries else None,
+            recovery_worst=Duration(max(recoveries)) if recoveries else None,
+            messages=_each(sum(row.counters.get("packets", 0) for row in rows), done),
+            events=_each(sum(row.counters.get("events", 0) for row in rows), done),
+        )
+
+
+def _each(total: int, operations: int) -> float | None:
+    return float(round(Fraction(total, operations), 2)) if operations else None
+
+
+Columns = Mapping[tuple[str, str], Entry]
+"""By scenario and column: ("partition-leader", "raft/log")."""
+
+
+class Baseline(msgspec.Struct, frozen=True, kw_only=True):
+    """What was recorded, by profile."""
+
+    quick: Columns = {}
+    full: Columns = {}
+
+    def of(self, profile: Profile) -> Columns:
+        return self.quick if profile == "quick" else self.full
+
+    def recorded(self, profile: Profile, columns: Columns) -> Baseline:
+        """This baseline with one profile's columns replaced."""
+        return msgspec.structs.replace(self, **{profile: dict(columns)})
+
+
+# -------------------------------------------------------------------------------------------------------------- on disk
+
+
+class _Lock(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True):
+    """The tables of the file."""
+
+    format: Annotated[int, Meta(ge=FORMAT, le=FORMAT)]
+    quick: dict[str, dict[str, Entry]] = {}
+    full: dict[str, dict[str, Entry]] = {}
+
+
+def load(path: Path) -> Baseline | None:
+    """What a file holds; None when there is no such file. Raises `BadScenario` with a line for each that is wrong."""
+    if not os.path.lexists(path):
+        return None
+    source = str(path)
+    tree, text, problems = parse(read_text(path), source)
+    tables = Tables()
+    lock = tables.struct(_Lock, tree, (), "a baseline")
+    if problems or tables.findings or lock is MISSING:
+        lines = lines_of(text)
+        problems += [
+            Problem(source, _line(finding.key, lines), ".".join(map(str, finding.key)), finding.what, finding.hint)
+            for finding in tables.findings
+        ]
+        problems.append(Problem(source, 0, "", "take it from version control, or write it again with --update"))
+        raise BadScenario(problems)
+    return Baseline(quick=_flat(lock.quick), full=_flat(lock.full))
+
+
+def _line(key: Key, lines: Mapping[Key, int]) -> int:
+    return next((lines[key[:length]] for length in range(len(key), 0, -1) if key[:length] in lines), 0)
+
+
+def _flat(table: dict[str, dict[str, Entry]]) -> Columns:
+    return {(scenario, column): entry for scenario, columns in table.items() for column, entry in columns.items()}
+
+
+def save(path: Path, baseline: Baseline) -> None:
+    """Write a baseline, whole or not at all. Raises `BadRun` when that cannot be done."""
+    store.write(path, dumps(baseline).encode())
+
+
+def dumps(baseline: Baseline) -> str:
+    """A baseline as TOML, sorted."""
+    lines = [
+        "# What `aftershock verify` compares with. Written by `aftershock verify --update`; commit it.",
+        f"format = {FORMAT}",
+    ]
+    profiles: tuple[Profile, ...] = ("quick", "full")
+    for profile in profiles:
+        for (scenario, column), entry in sorted(baseline.of(profile).items()):
+            lines += ["", f"[{profile}.{_key(scenario)}.{_key(column)}]", *_written(entry)]
+    return "\n".join(lines) + "\n"
+
+
+def _written(entry: Entry) -> Iterator[str]:
+    yield f'seeds    = "{entry.seeds}"'
+    yield f'status   = "{entry.status}"'
+    if entry.recovery is not None:
+        yield f'recovery = "{entry.recovery}"'
+    if entry.recovery_worst is not None:
+        yield f'recovery-worst = "{entry.recovery_worst}"'
+    if entry.messages is not None:
+        yield f"messages = {entry.messages:.2f}"
+    if entry.events is not None:
+        yield f"events   = {entry.events:.2f}"
+    wide = max((len(_key(checker)) for checker in entry.verdicts), default=0)
+    for checker, counts in entry.verdicts.items():
+        told = ", ".join(f"{outcome} = {counts[outcome]}" for outcome in Outcome if counts.get(outcome))
+        yield f"verdicts.{_key(checker):<{wide}} = {{ {told} }}"
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)
+
+
+# ------------------------------------------------------------------------------------------------------------ comparing
+
+
+def compare(before: Entry, now: Entry, tolerance: Tolerance) -> list[Change]:
+    """What is different, the verdicts first."""
+    if before.seeds != now.seeds:
+        what = f"seeds {before.seeds} are recorded, {now.seeds} were run: not to be compared"
+        return [Change("unknown", "seeds", what)]
+    changes = [*_verdicts(before, now)]
+    if now.recovery is not None and before.recovery is not None:
+        drift = int(before.recovery * tolerance.recovery) + SLACK
+        if abs(now.recovery - before.recovery) > drift:
+            slower = now.recovery > before.recovery
+            how = _share(now.recovery, before.recovery)
+            what = f"clients wait {now.recovery} after heal on average, {how} than the {before.recovery} recorded"
+            changes.append(Change("worse" if slower else "better", "recovery", what + _beyond(tolerance.recovery)))
+    for about, old, new, allowed in (
+        ("messages", before.messages, now.messages, tolerance.messages),
+        ("events", before.events, now.events, tolerance.events),
+    ):
+        if old is not None and new is not None and abs(new - old) > old * allowed:
+            what = f"an operation costs {new:.2f} {about}, {_share(new, old)} than the {old:.2f} recorded"
+            changes.append(Change("worse" if new > old else "better", about, what + _beyond(allowed)))
+    return changes
+
+
+def _verdicts(before: Entry, now: Entry) -> Iterator[Change]:
+    for checker in dict.fromkeys([*now.verdicts, *before.verdicts]):
+        old, new = before.verdicts.get(checker), now.verdicts.get(checker)
+        if old == new:
+            continue
+        if new is None:
+            yield Change("worse", checker, f"{checker} is not judged any more; recorded: {_counts(old)}")
+        elif old is None:
+            yield Change("unknown", checker, f"{checker} was not judged when this was recorded; now: {_counts(new)}")
+        else:
+            fewer_unknown = new.get("unknown", 0) < old.get("unknown", 0)
+            no_less = all(new.get(outcome, 0) >= old.get(outcome, 0) for outcome in ("valid", "invalid"))
+            broken = old.get("invalid", 0) - new.get("invalid", 0)
+            hint = f": {broken} breach{'es' if broken > 1 else ''} no longer seen" if broken > 0 else ""
+            what = f"{checker} is {_counts(new)}; recorded: {_counts(old)}{hint}"
+            yield Change("better" if fewer_unknown and no_less else "worse", checker, what)
+
+
+def _counts(counts: Mapping[Any, int] | None) -> str:
+    return ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts and counts.get(outcome))
+
+
+def _share(new: float, old: float) -> str:
+    if not old:
+        return "more"
+    more = (new - old) / old * 100
+    return f"{abs(more):.0f} % {'more' if more > 0 else 'less'}"
+
+
+def _beyond(tolerance: float) -> str:
+    return f" (tolerated: {tolerance * 100:g} %)"
+
+
+def exceeded(now: Entry, limits: Limits) -> list[Change]:
+    """Which limits of the manifest do not hold."""
+    found = []
+    if limits.recovery is not None and now.recovery_worst is not None and now.recovery_worst > limits.recovery:
+        what = f"on one seed clients wait {now.recovery_worst} after heal; at most {limits.recovery} is guaranteed"
+        found.append(Change("worse", "recovery", what))
+    for about, figure, most in (
+        ("messages", now.messages, limits.messages),
+        ("events", now.events, limits.events),
+    ):
+        if most is not None and figure is not None and figure > most:
+            what = f"an operation costs {figure:.2f} {about}; at most {most:g} are guaranteed"
+            found.append(Change("worse", about, what))
+    return found

@@ -1,0 +1,46 @@
+"""The state machine of a replica: a key-value store that carries every request out once, however often it is chosen.
+
+Lamport, "Paxos Made Simple", 2001, §3: servers that execute the same commands in the same order go through the same
+states. A client that retries can have its command chosen twice; the sessions (`parts/sessions.py`) are part of the
+state, so that every replica drops the second one at the same place.
+"""
+
+from __future__ import annotations
+
+from bench.node import Answer, Request
+from bench.parts.keyvalue import KeyValue
+from bench.parts.sessions import Sessions
+
+
+class StateMachine:
+    """A store and the sessions of its clients."""
+
+    __slots__ = ("sessions", "store")
+
+    def __init__(self) -> None:
+        self.store = KeyValue()
+        self.sessions = Sessions()
+
+    def answer(self, request: Request) -> Answer | None:
+        """The answer to this very request, if it was the last of its session to be carried out."""
+        return self.sessions.answer(request.session, request.sequence)
+
+    def is_stale(self, request: Request) -> bool:
+        """Whether its client has gone on to another operation, so that this one must not be carried out any more."""
+        return self.sessions.is_stale(request.session, request.sequence)
+
+    def execute(self, request: Request) -> Answer | None:
+        """Carry it out, unless that has been done; the answer, or None for a stale request."""
+        if self.is_stale(request):
+            return None
+        answer = self.answer(request)
+        if answer is None:
+            answer = self.store.apply(request.sequence, request.command)
+            self.sessions.record(request.session, answer)
+        return answer
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, StateMachine) and (self.store, self.sessions) == (other.store, other.sessions)
+
+    def __hash__(self) -> int:
+        return hash((self.store, self.sessions))

@@ -1,0 +1,478 @@
+"""Multi-Paxos: a sequence of consensus instances, all led by one distinguished proposer.
+
+Lamport, "Paxos Made Simple", 2001, §3; where it is silent, van Renesse & Altinbuken, "Paxos Made Moderately Complex",
+2015 (PMMC). Every slot of a sequence of commands is an instance of Paxos (§2.2), but one prepare request covers all
+slots from the proposer's first unchosen one on. When a majority has promised to ignore lower ballots, the proposer
+leads: for every slot in which some promise names an accepted value it proposes the one of the highest ballot, for the
+holes between them a no-op, and from then on each command costs one accept request per acceptor, and any number of them
+may be under way at once. A value is chosen once a majority has accepted it in the same ballot.
+
+Every node is proposer, acceptor and learner at once. Here: the leader's election by timeout, with a randomised pause
+for whoever is preempted (PMMC §3.1), so that duels end; promises and accepted values that are durable before they are
+told; learning by a piggybacked watermark, below which everything is chosen; a replica that has missed something asks
+for it, and a promise hands over what its acceptor knows to be chosen; client sessions. Not here: trimming of the
+accepted values and transfer of the state instead of the commands (PMMC §4.2), leases (§4.4), other memberships (§4.5),
+and a leader that abdicates when it hears from no majority.
+
+Mode ``log``: a read is a command like any other, so it is linearizable.
+
+The number that the observations give as ``term`` is the ballot, which names its proposer (`parts/ballot.py`). The log
+on disk is a journal of accepted values, the last one of a slot counts; which values are chosen is not on disk, and is
+learnt again after a restart. The leader writes a value to its own disk before it asks the others, as `raft.py` does.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from functools import lru_cache
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from bench.node import Message, Node, NodeId, Outbox, Refusal, Request, Saved, Span, require
+from bench.parts.ballot import ballot_above, highest
+from bench.parts.machine import StateMachine
+from bench.parts.quorum import majority
+from bench.protocol import Mode, Protocol
+
+ELECTION, HEARTBEAT = "election", "heartbeat"
+
+Value = Request | None
+"""What a slot holds: a client's request, or None, the no-op with which a leader fills a hole."""
+
+
+class Parameters(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True):
+    """Multi-Paxos' timing: network round trips, well below election timeouts, well below time between failures."""
+
+    election_timeout: Annotated[
+        Span, Meta(description="How long a replica waits for a leader, or for its promises; drawn anew each time.")
+    ] = Span.uniform(150_000, 300_000)
+    heartbeat: Annotated[Span, Meta(description="How often a leader is heard, and asks again for what it lacks.")] = (
+        Span.constant(50_000)
+    )
+    slots_max: Annotated[int, Meta(ge=1, description="Slots in one Accept or Learned at most.")] = 64
+
+
+class Role(Enum):
+    FOLLOWER = "follower"
+    CANDIDATE = "candidate"
+    LEADER = "leader"
+
+    def __deepcopy__(self, memo: object) -> Role:
+        return self
+
+
+class PValue(msgspec.Struct, frozen=True, gc=False):
+    """A value that was accepted for a slot in a ballot (PMMC §2.2)."""
+
+    slot: int
+    ballot: int
+    value: Value
+
+
+class Prepare(Message, frozen=True):
+    """Phase 1a: promise to accept nothing below ``ballot``, and say what you have accepted from slot ``first`` on."""
+
+    ballot: int
+    first: int
+
+
+class Promise(Message, frozen=True):
+    """Phase 1b. ``chosen`` is known to be chosen from slot ``first`` on; ``accepted`` is what lies above it."""
+
+    ballot: int
+    first: int
+    chosen: tuple[Value, ...]
+    accepted: tuple[PValue, ...]
+
+
+class Accept(Message, frozen=True):
+    """Phase 2a: accept these values for the slots from ``first`` on. Everything up to slot ``chosen`` is chosen."""
+
+    ballot: int
+    first: int
+    values: tuple[Value, ...]
+    chosen: int
+
+
+class Accepted(Message, frozen=True):
+    """Phase 2b: the slots from ``first`` to ``last`` are accepted in this ballot."""
+
+    ballot: int
+    first: int
+    last: int
+
+
+class Nack(Message, frozen=True):
+    """Refuses whatever was asked in ``ballot``, because of a promise to a higher one (§2.3; PMMC: preempted)."""
+
+    ballot: int
+    promised: int
+
+
+class Heartbeat(Message, frozen=True):
+    """The leader of ``ballot`` lives. Everything up to slot ``chosen`` is chosen."""
+
+    ballot: int
+    chosen: int
+
+
+class Learn(Message, frozen=True):
+    """A learner asks for the chosen values from slot ``first`` on."""
+
+    first: int
+
+
+class Learned(Message, frozen=True):
+    """Some of them; ``chosen`` says how far it goes on."""
+
+    first: int
+    values: tuple[Value, ...]
+    chosen: int
+
+
+class MultiPaxos(Node):
+    """One server: proposer, acceptor and learner."""
+
+    def __init__(self, me: NodeId, members: tuple[NodeId, ...], parameters: Parameters) -> None:
+        self.me = me
+        self.members = members
+        self.others = tuple(member for member in members if member != me)
+        self.majority = majority(len(members))
+        self.parameters = parameters
+        # Acceptor; durable
+        self.promised = 0
+        self.accepted: dict[int, PValue] = {}
+        # Learner
+        self.chosen: list[Value] = []  # of slots 1, 2, … without a gap, all carried out
+        self.learned: dict[int, Value] = {}  # chosen too, but beyond a gap
+        self.machine = StateMachine()
+        self.waiting: dict[str, tuple[int, NodeId]] = {}  # session -> for which operation, and who asks
+        # Proposer
+        self.role = Role.FOLLOWER
+        self.leader: NodeId | None = None
+        self.ballot = 0  # our newest
+        self.seen = 0  # the highest that anybody has told us of
+        self.promises: dict[NodeId, tuple[PValue, ...]] = {}
+        self.next_slot = 1
+        self.proposals: dict[int, Value] = {}  # under way, in this ballot
+        self.acceptors: dict[int, set[NodeId]] = {}  # of these proposals
+        self.overdue = 1  # slots below were proposed before the last heartbeat
+
+    @property
+    def watermark(self) -> int:
+        """Up to here everything is chosen, and carried out here."""
+        return len(self.chosen)
+
+    # ----------------------------------------------------------------------------------------------------------- events
+
+    def on_start(self, saved: Saved, now: int, out: Outbox) -> None:
+        self.promised = saved.records.get("promised", 0)
+        for pvalue in saved.log:
+            self.accepted[pvalue.slot] = pvalue
+            self.promised = max(self.promised, pvalue.ballot)  # who accepts has promised
+        out.set_timer(ELECTION, self.parameters.election_timeout)
+
+    def on_message(self, sender: NodeId, message: Message, now: int, out: Outbox) -> None:
+        match message:
+            case Accept():
+                self._on_accept(sender, message, out)
+            case Accepted():
+                self._on_accepted(sender, message, out)
+            case Heartbeat():
+                self._on_heartbeat(sender, message, out)
+            case Request():
+                self._on_request(sender, message, out)
+            case Prepare():
+                self._on_prepare(sender, message, out)
+            case Promise():
+                self._on_promise(sender, message, out)
+            case Nack():
+                self._on_nack(sender, message, out)
+            case Learn():
+                self._on_learn(sender, message, out)
+            case Learned():
+                self._on_learned(sender, message, out)
+            case _:
+                raise TypeError(f"Multi-Paxos knows no {type(message).__name__}")
+
+    def on_timer(self, timer: str, now: int, out: Outbox) -> None:
+        if timer == ELECTION:
+            self._campaign(out)
+        elif self.role is Role.LEADER:
+            self._heartbeat(out)
+
+    # -------------------------------------------------------------------------------------------------- phase 1: leading
+
+    def _campaign(self, out: Outbox) -> None:
+        """Phase 1a, for all slots from the first unchosen one on at once (§3)."""
+        require(self.role is not Role.LEADER, "a leader does not stand against itself")
+        self.ballot = self._next_ballot()
+        self.role, self.leader = Role.CANDIDATE, None
+        out.observe("campaign", term=self.ballot)
+        out.set_timer(ELECTION, self.parameters.election_timeout)
+        self._promise(self.ballot, out)  # on disk before anybody hears of the ballot: it is never used again
+        self.promises = {self.me: self._accepted_from(self.watermark + 1)}
+        for other in self.others:
+            out.send(other, Prepare(self.ballot, self.watermark + 1))
+        self._lead_if_promised(out)
+
+    def _next_ballot(self) -> int:
+        return ballot_above(max(self.promised, self.seen), self.members.index(self.me), len(self.members))
+
+    def _on_prepare(self, candidate: NodeId, m: Prepare, out: Outbox) -> None:
+        """Phase 1b (§2.2): promise the highest ballot so far, and say what was accepted before."""
+        if m.ballot < self.promised:
+            out.send(candidate, Nack(m.ballot, self.promised))
+            return
+        if m.ballot == self.promised:
+            return  # a copy: it was answered
+        self._yield_to(m.ballot, out)
+        self._promise(m.ballot, out)
+        out.observe("vote", term=m.ballot)
+        self.leader = None
+        out.set_timer(ELECTION, self.parameters.election_timeout)
+        accepted = self._accepted_from(max(m.first, self.watermark + 1))
+        out.send(candidate, Promise(m.ballot, m.first, tuple(self.chosen[m.first - 1 :]), accepted))
+
+    def _promise(self, ballot: int, out: Outbox) -> None:
+        require(ballot > self.promised, "promises only grow")
+        self.promised = ballot
+        self._save_promise(out)  # on disk before it is told, or it is none
+
+    def _save_promise(self, out: Outbox) -> None:
+        out.save("promised", self.promised)
+
+    def _accepted_from(self, first: int) -> tuple[PValue, ...]:
+        return tuple(self.accepted[slot] for slot in sorted(self.accepted) if slot >= first)
+
+    def _on_promise(self, acceptor: NodeId, m: Promise, out: Outbox) -> None:
+        if self.role is not Role.CANDIDATE or m.ballot != self.ballot:
+            return  # of an earlier candidacy, or one more than was needed
+        self.promises[acceptor] = m.accepted
+        for slot, value in enumerate(m.chosen, m.first):
+            self._learn(slot, value)
+        self._carry_out(out)
+        self._lead_if_promised(out)
+
+    def _lead_if_promised(self, out: Outbox) -> None:
+        """From now on nothing is chosen below our ballot that a majority has not told us of (§2.2, P2c)."""
+        if len(self.promises) < self.majority:
+            return
+        self.role, self.leader = Role.LEADER, self.me
+        self.proposals, self.acceptors = {}, {}
+        out.observe("lead", term=self.ballot)
+        out.cancel_timer(ELECTION)
+        self.next_slot = self.overdue = self.watermark + 1
+        votes: dict[int, list[PValue]] = {}
+        for promise in self.promises.values():
+            for pvalue in promise:
+                votes.setdefault(pvalue.slot, []).append(pvalue)
+        recovered = range(self.next_slot, max(votes, default=0) + 1)
+        self._propose(tuple(self._value_for(slot, votes.get(slot, [])) for slot in recovered), out)
+        self._heartbeat(out)
+
+    def _value_for(self, slot: int, votes: list[PValue]) -> Value:
+        """The value of the highest ballot that a promise names, or a no-op if there is none (§3)."""
+        vote = highest(votes)
+        value = vote.value if vote is not None else None
+        require(self.learned.get(slot, value) == value, "a majority of promises names what is chosen (P2c)")
+        return value
+
+    def _yield_to(self, ballot: int, out: Outbox) -> None:
+        """Somebody has a higher ballot: a leader or candidate gives up, and pauses for a drawn time (PMMC §3.1)."""
+        self.seen = max(self.seen, ballot)
+        if self.role is Role.FOLLOWER or ballot <= self.ballot:
+            return
+        if self.role is Role.LEADER:
+            out.cancel_timer(HEARTBEAT)
+        self.role, self.leader = Role.FOLLOWER, None
+        out.set_timer(ELECTION, self.parameters.election_timeout)
+        out.observe("follow", term=ballot)
+
+    def _on_nack(self, acceptor: NodeId, m: Nack, out: Outbox) -> None:
+        self._yield_to(m.promised, out)
+
+    # ------------------------------------------------------------------------------------------------ phase 2: proposing
+
+    def _propose(self, values: tuple[Value, ...], out: Outbox) -> None:
+        """Phase 2a: put these values into the next slots. One value per slot and ballot, for good."""
+        first = self.next_slot
+        self.next_slot += len(values)
+        for at in range(0, len(values), self.parameters.slots_max):
+            some = values[at : at + self.parameters.slots_max]
+            self._accept(self.ballot, first + at, some, out)
+            for slot, value in enumerate(some, first + at):
+                require(slot not in self.proposals, "a leader proposes one value per slot (§2.2)")
+                self.proposals[slot], self.acceptors[slot] = value, {self.me}
+            for other in self.others:
+                out.send(other, Accept(self.ballot, first + at, some, self.watermark))
+        self._choose(range(first, self.next_slot), out)  # one acceptor alone is its own majority
+
+    def _on_accept(self, leader: NodeId, m: Accept, out: Outbox) -> None:
+        """Phase 2b (§2.2, P1a): accept, unless a higher ballot was promised."""
+        if not self._may_accept(m.ballot):
+            out.send(leader, Nack(m.ballot, self.promised))
+            return
+        self._follow(leader, m.ballot, out)
+        self._accept(m.ballot, m.first, m.values, out)
+        out.send(leader, Accepted(m.ballot, m.first, m.first + len(m.values) - 1))
+        self._learn_up_to(m.chosen, m.ballot, out)
+
+    def _may_accept(self, ballot: int) -> bool:
+        return ballot >= self.promised
+
+    def _accept(self, ballot: int, first: int, values: tuple[Value, ...], out: Outbox) -> None:
+        self.promised = max(self.promised, ballot)
+        fresh = []
+        for slot, value in enumerate(values, first):
+            before = self.accepted.get(slot)
+            if before is not None and before.ballot == ballot:
+                require(before.value == value, "one ballot has one value per slot (§2.2)")
+                continue  # a copy
+            require(before is None or before.ballot < ballot, "what is accepted only gives way to a higher ballot")
+            require(slot > self.watermark or self.chosen[slot - 1] == value, "a chosen value stays chosen (P2b)")
+            fresh.append(PValue(slot, ballot, value))
+            self.accepted[slot] = fresh[-1]
+        if fresh:
+            self._save_accepted(tuple(fresh), out)
+            out.observe("append", slot=fresh[-1].slot)
+
+    def _save_accepted(self, pvalues: tuple[PValue, ...], out: Outbox) -> None:
+        out.append(pvalues)  # on disk before it is told; it is a promise, too
+
+    def _on_accepted(self, acceptor: NodeId, m: Accepted, out: Outbox) -> None:
+        if self.role is not Role.LEADER or m.ballot != self.ballot:
+            return
+        slots = range(m.first, m.last + 1)
+        for slot in slots:
+            if slot in self.acceptors:
+                self.acceptors[slot].add(acceptor)
+        self._choose(slots, out)
+
+    def _choose(self, slots: range, out: Outbox) -> None:
+        """A value is chosen once a majority has accepted it in one ballot."""
+        for slot in slots:
+            if slot in self.acceptors and len(self.acceptors[slot]) >= self.majority:
+                del self.acceptors[slot]
+                self._learn(slot, self.proposals.pop(slot))
+        self._carry_out(out)
+
+    def _heartbeat(self, out: Outbox) -> None:
+        """Be heard, and ask again for what has been under way for longer than a heartbeat."""
+        for other in self.others:
+            for first, values in self._unanswered(other):
+                out.send(other, Accept(self.ballot, first, values, self.watermark))
+            out.send(other, Heartbeat(self.ballot, self.watermark))
+        self.overdue = self.next_slot
+        out.set_timer(HEARTBEAT, self.parameters.heartbeat)
+
+    def _unanswered(self, acceptor: NodeId) -> list[tuple[int, tuple[Value, ...]]]:
+        """Runs of slots that this acceptor has not accepted, with their proposals."""
+        runs: list[tuple[int, list[Value]]] = []
+        for slot in sorted(self.proposals):
+            if slot >= self.overdue or acceptor in self.acceptors[slot]:
+                continue
+            if runs and slot == runs[-1][0] + len(runs[-1][1]) and len(runs[-1][1]) < self.parameters.slots_max:
+                runs[-1][1].append(self.proposals[slot])
+            else:
+                runs.append((slot, [self.proposals[slot]]))
+        return [(first, tuple(values)) for first, values in runs]
+
+    def _on_heartbeat(self, leader: NodeId, m: Heartbeat, out: Outbox) -> None:
+        if m.ballot < self.promised:
+            out.send(leader, Nack(m.ballot, self.promised))
+            return
+        self._follow(leader, m.ballot, out)
+        self._learn_up_to(m.chosen, m.ballot, out)
+        if self.watermark < m.chosen:
+            out.send(leader, Learn(self.watermark + 1))
+
+    def _follow(self, leader: NodeId, ballot: int, out: Outbox) -> None:
+        require(self.role is not Role.LEADER or ballot != self.ballot, "two leaders with one ballot (§2.5)")
+        self._yield_to(ballot, out)
+        self.leader = leader
+        out.set_timer(ELECTION, self.parameters.election_timeout)
+
+    # --------------------------------------------------------------------------------------------------------- learning
+
+    def _learn_up_to(self, watermark: int, ballot: int, out: Outbox) -> None:
+        """What this leader has proposed and knows to be chosen is what we have accepted from it (§2.3)."""
+        for slot in range(self.watermark + 1, watermark + 1):
+            pvalue = self.accepted.get(slot)
+            if pvalue is None or pvalue.ballot != ballot:
+                break  # chosen in an earlier ballot, or lost: it has to be asked for
+            self._learn(slot, pvalue.value)
+        self._carry_out(out)
+
+    def _learn(self, slot: int, value: Value) -> None:
+        known = self.chosen[slot - 1] if slot <= self.watermark else self.learned.setdefault(slot, value)
+        require(known == value, "no two values are chosen for one slot (§2.1)")
+
+    def _on_learn(self, learner: NodeId, m: Learn, out: Outbox) -> None:
+        values = tuple(self.chosen[m.first - 1 : m.first - 1 + self.parameters.slots_max])
+        if values:
+            out.send(learner, Learned(m.first, values, self.watermark))
+
+    def _on_learned(self, teacher: NodeId, m: Learned, out: Outbox) -> None:
+        before = self.watermark
+        for slot, value in enumerate(m.values, m.first):
+            self._learn(slot, value)
+        self._carry_out(out)
+        if before < self.watermark < m.chosen:  # a copy of this message teaches nothing, and asks for nothing
+            out.send(teacher, Learn(self.watermark + 1))
+
+    def _carry_out(self, out: Outbox) -> None:
+        """Execute what is chosen, in the order of the slots (§3)."""
+        before = self.watermark
+        while self.watermark + 1 in self.learned:
+            value = self.learned.pop(self.watermark + 1)
+            self.chosen.append(value)
+            self._execute(self.watermark, value, out)
+        if self.watermark > before:
+            out.observe("commit", slot=self.watermark)
+
+    def _execute(self, slot: int, value: Value, out: Outbox) -> None:
+        out.observe("decide", slot=slot, digest=digest(value))
+        if value is None:
+            return
+        answer = self.machine.execute(value)
+        sequence, client = self.waiting.get(value.session, (0, ""))
+        if answer is not None and sequence == value.sequence:
+            del self.waiting[value.session]
+            out.send(client, answer)
+
+    # ---------------------------------------------------------------------------------------------------------- clients
+
+    def _on_request(self, client: NodeId, m: Request, out: Outbox) -> None:
+        if self.role is not Role.LEADER:
+            out.send(client, Refusal(m.sequence, self.leader))
+            return
+        answer = self.machine.answer(m)
+        if answer is not None:
+            out.send(client, answer)
+        elif not self.machine.is_stale(m):
+            self.waiting[m.session] = (m.sequence, client)
+            self._propose((m,), out)
+
+
+@lru_cache(maxsize=4096)
+def digest(value: Value) -> str:
+    """What a slot holds, in words short enough to read and complete enough to compare."""
+    return "no-op" if value is None else f"{value.session}#{value.sequence} {value.command}"
+
+
+def ten_election_timeouts(parameters: Parameters) -> int:
+    return 10 * parameters.election_timeout.high
+
+
+PROTOCOL = Protocol(
+    summary="a sequence of Paxos instances, led by one distinguished proposer (Lamport 2001, §3)",
+    parameters=Parameters,
+    modes={"log": Mode(MultiPaxos, promises="linearizable")},
+    operations=frozenset({"read", "write", "cas"}),
+    observes=frozenset({"lead", "follow", "campaign", "vote", "append", "commit", "decide"}),
+    sessions=True,
+    recovers_within=ten_election_timeouts,
+)
