@@ -23,7 +23,25 @@ from bench.protocol import Mode, Protocol
 from bench.workload import WorkloadKind
 from scenarios.schema import Kinds, ProtocolKind
 
-CHECKERS = ("linearizable", "agreement", "leadership", "invariants", "progress")
+CONSISTENCIES = (
+    "linearizable",
+    "osc-u",
+    "sequential",
+    "cm",
+    "ccv",
+    "cc",
+    "pram",
+    "read-your-writes",
+    "monotonic-reads",
+    "monotonic-writes",
+    "writes-follow-reads",
+)
+"""What clients may be promised, the strongest first; finding the modules that judge them would import them all."""
+
+INVARIANTS = ("agreement", "leadership", "invariants", "progress")
+"""What is judged of a run beside its history."""
+
+CHECKERS = (*CONSISTENCIES, *INVARIANTS)
 """Every verdict that a run can have, in the order in which they are shown."""
 
 

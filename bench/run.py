@@ -10,7 +10,7 @@ A plan has every draw of operations and faults made; a run is a function of its 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -20,7 +20,7 @@ from bench.draws import shuffled, stream
 from bench.fault import FaultKind
 from bench.protocol import Mode
 from bench.protocol import Protocol as ProtocolEntry
-from bench.registry import CHECKERS, Registry
+from bench.registry import CHECKERS, INVARIANTS, Registry
 from bench.system import System
 from bench.workload import Operation, WorkloadKind
 from checkers import History, Observations, Outcome, Verdict, agreement, check, invariants, leadership, progress
@@ -29,7 +29,7 @@ from checkers.verdict import unknown
 from reports.subject import Judged
 from scenarios.schema import Expect, Expectation, Fault, Scenario
 
-LINEARIZABLE_STEPS = 20_000_000
+STEPS = 20_000_000  # of each search; the same everywhere
 OPERATIONS_MAX = 2_000_000
 _EVENTS_PER_SECOND = 20_000
 
@@ -210,14 +210,14 @@ def judge(recording: Recording, registry: Registry) -> Result:
     """Check a recording and compare every verdict with what was promised or what the scenario expects."""
     plan = recording.plan
     name, protocol, mode_name, mode = registry.column(plan.column)
-    applicable = [checker for checker in CHECKERS if _NEEDS.get(checker, frozenset()) <= protocol.observes]
     expected = {**_promised(mode), **plan.scenario.expect.of(name, mode_name)}
     if recording.cut_short is not None:
         expected["progress"] = "any"  # there was no time for it
     judged = tuple(
         Judged(checker, verdict, expected[checker], _fits(verdict, expected[checker]))
-        for checker in applicable
-        for verdict in [_CHECKS[checker](recording, protocol)]
+        for checker in CHECKERS
+        if checker in expected and _NEEDS.get(checker, frozenset()) <= protocol.observes
+        for verdict in [_check(checker, recording, protocol)]
     )
     notes = [
         f"{each.name} is {each.verdict.outcome}, expected {each.expected}"
@@ -244,14 +244,11 @@ def judge(recording: Recording, registry: Registry) -> Result:
 
 
 def _promised(mode: Mode) -> dict[str, Expectation]:
-    linearizable: Expectation = "valid" if mode.promises == "linearizable" else "any"
-    return {
-        "linearizable": linearizable,
-        "agreement": "valid",
-        "leadership": "valid",
-        "invariants": "valid",
-        "progress": "valid",
-    }
+    """What holds of every run unless the scenario says otherwise, and what is worth knowing of this mode."""
+    expected: dict[str, Expectation] = dict.fromkeys(("linearizable", *mode.breaks), "any")
+    if mode.promises is not None:
+        expected[mode.promises] = "valid"
+    return expected | dict.fromkeys(INVARIANTS, "valid")
 
 
 def _fits(verdict: Verdict, expected: Expectation) -> bool:
@@ -265,10 +262,21 @@ def _fits(verdict: Verdict, expected: Expectation) -> bool:
             return verdict.outcome == expected
 
 
-def _linearizable(recording: Recording, protocol: ProtocolEntry) -> Verdict:
-    workload = recording.plan.scenario.workload
-    assert isinstance(workload, WorkloadKind)
-    return check(recording.history, "linearizable", model=workload.model, steps=LINEARIZABLE_STEPS)
+def _check(checker: str, recording: Recording, protocol: ProtocolEntry) -> Verdict:
+    """One verdict on a recording."""
+    match checker:
+        case "agreement":
+            return agreement.check(recording.observations)
+        case "leadership":
+            return leadership.check(recording.observations)
+        case "invariants":
+            return invariants.check(recording.observations)
+        case "progress":
+            return _progress(recording, protocol)
+        case _:
+            workload = recording.plan.scenario.workload
+            assert isinstance(workload, WorkloadKind)
+            return check(recording.history, checker, model=workload.model, steps=STEPS)
 
 
 def _progress(recording: Recording, protocol: ProtocolEntry) -> Verdict:
@@ -292,14 +300,6 @@ def _progress(recording: Recording, protocol: ProtocolEntry) -> Verdict:
 
 _NEEDS = {"agreement": frozenset({"decide"}), "leadership": frozenset({"lead"})}
 """What a protocol must announce for a checker to apply; where it does not, there is no verdict to merge."""
-
-_CHECKS: dict[str, Callable[[Recording, ProtocolEntry], Verdict]] = {
-    "linearizable": _linearizable,
-    "agreement": lambda recording, _: agreement.check(recording.observations),
-    "leadership": lambda recording, _: leadership.check(recording.observations),
-    "invariants": lambda recording, _: invariants.check(recording.observations),
-    "progress": _progress,
-}
 
 
 def merge(results: Sequence[Result]) -> tuple[Status, tuple[str, ...]]:
