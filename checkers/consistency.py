@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.util import find_spec
+from inspect import signature
 from pkgutil import iter_modules
 from types import ModuleType
+from typing import Any
 
 import checkers
 from checkers.budget import Budget
@@ -18,7 +20,7 @@ from checkers.models import by_name
 from checkers.models.infer import infer_model
 from checkers.verdict import Verdict, unknown
 
-ALIASES = {"strong": "linearizable", "weak": "bounded-staleness"}
+ALIASES = {"strong": "linearizable", "weak": "bounded-staleness", "osc(u)": "osc-u", "causal": "cm"}
 
 
 def check(
@@ -29,28 +31,36 @@ def check(
     steps: int | None = None,
     timeout: float | None = None,
     memory: int | None = None,
+    **parameters: Any,
 ) -> Verdict:
     """Judge a history against a consistency model.
 
-    ``model`` is what the clients talk to: a `Model`, its name, or None to infer it from the operations. ``steps`` bounds
+    ``model`` is what the clients talk to: a `Model`, its name, or None to infer it from the operations. ``steps``
+    bounds
     the search in configurations and is deterministic; ``timeout`` (seconds) and ``memory`` (bytes of the search's own
     tables, 2 GiB if not given) guard from outside, and a verdict they cut short is unknown and not reproducible.
+
+    ``parameters`` are the consistency's own, such as ``t="50ms"`` of bounded-staleness.
 
     Raises `BadHistory` for operations that the model does not know and `ValueError` for an unknown consistency.
     """
     module = _module(consistency)
+    own = list(signature(module.judge).parameters)[3:]
+    for name in parameters:
+        if name not in own:
+            raise ValueError(f"{consistency} has no parameter {name!r}" + (f"; it has {', '.join(own)}" if own else ""))
     codes = history.f.codes[history.invocations]
     txn = history.f.code("txn")
     if txn >= 0 and (codes == txn).any():
         at = int(history.indices[history.invocations[int((codes == txn).argmax())]])
-        raise BadHistory(f"event {at}: transactions (f = \"txn\") are not judged yet")
+        raise BadHistory(f'event {at}: transactions (f = "txn") are not judged yet')
     if len(history.invocations) == 0:
         return unknown(ALIASES.get(consistency, consistency), "the history has no operations")
     if model is None:
         model = infer_model(history)
     if isinstance(model, str):
         model = by_name(model)
-    verdict: Verdict = module.judge(history, model, Budget(steps=steps, timeout=timeout, memory=memory))
+    verdict: Verdict = module.judge(history, model, Budget(steps=steps, timeout=timeout, memory=memory), **parameters)
     return verdict
 
 
@@ -58,12 +68,16 @@ def consistencies() -> list[str]:
     """The names that `check` accepts, without aliases."""
     found = []
     for info in iter_modules(checkers.__path__):
-        if not info.ispkg and info.name not in _NOT_CONSISTENCIES and hasattr(import_module(f"checkers.{info.name}"), "judge"):
+        if (
+            not info.ispkg
+            and not info.name.startswith(_NOT_CONSISTENCIES)
+            and hasattr(import_module(f"checkers.{info.name}"), "judge")
+        ):
             found.append(info.name.replace("_", "-"))
     return found
 
 
-_NOT_CONSISTENCIES = frozenset({"consistency"})
+_NOT_CONSISTENCIES = ("compiled", "consistency")  # looking in would import a compiler, or this module again
 
 
 def _module(name: str) -> ModuleType:

@@ -1,13 +1,13 @@
 """Why not: the smallest set of operations that has no order, and a sentence that a person can check by hand.
 
 A witness proves that the whole history is invalid, so nothing may be left out that an answer rests on: it is closed
-under reads-from, and to drop an operation means to drop what rests on it as well. Of such sets none is smaller: dropping
-any one operation with what rests on it leaves a set that has an order. The work is bounded in steps.
+under reads-from, and to drop an operation means to drop what rests on it as well. Of such sets none is smaller:
+dropping any one operation with what rests on it leaves a set that has an order. The work is bounded in steps.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -19,7 +19,13 @@ from checkers.parts import NEVER, Columns, Part, Steps
 from checkers.search import Search
 from checkers.verdict import Verdict, invalid
 
+if TYPE_CHECKING:
+    from checkers.compiled import CompiledSearch
+
+AnySearch: TypeAlias = "Search | CompiledSearch"
+
 _STEPS = 200_000  # configurations that minimising may look at
+_PLAIN = 10_000  # the same, where it may not look ahead
 _PAIRS = 4_000_000  # questions that it may ask about who rests on whom
 _DRAWN = 20_000  # operations of a key up to which its longest order is looked for
 
@@ -47,7 +53,7 @@ def conflict(name: str, columns: Columns, model: Register, found: zones.Conflict
     return _verdict(name, history, found.reason, part, places, search, small.minimal, details)
 
 
-def refuted(name: str, columns: Columns, model: Model, search: Search, details: dict[str, Any]) -> Verdict:
+def refuted(name: str, columns: Columns, model: Model, search: AnySearch, details: dict[str, Any]) -> Verdict:
     """The verdict on a part that has no order."""
     part = search.part
     prefix = part.only(_closed_prefix(part, search))
@@ -59,10 +65,16 @@ def refuted(name: str, columns: Columns, model: Model, search: Search, details: 
         again, _ = zones.judge(columns.rows(np.flatnonzero(np.isin(columns.numbers, numbers))), model)
         reason = again.reason if again is not None else ""
     reason = reason or _sentence(columns.history, prefix.only(places), search.table)
+    if search.foreseen:
+        # For the longest order it must not look ahead; if that takes too long, the one on hand will do.
+        plain = Search(prefix, search.table, ahead=False)
+        plain.run(_PLAIN)
+        if plain.outcome is False and plain.level >= search.level:
+            return _verdict(name, columns.history, reason, prefix, places, plain, small.minimal, details)
     return _verdict(name, columns.history, reason, prefix, places, search, small.minimal, details)
 
 
-def _closed_prefix(part: Part, search: Search) -> list[int]:
+def _closed_prefix(part: Part, search: AnySearch) -> list[int]:
     """All that began before the return that no order satisfies, and what those still open then came to rest on.
 
     What began later cannot help, so this has no order either, and it is closed under reads-from.
@@ -85,7 +97,14 @@ def _closed_prefix(part: Part, search: Search) -> list[int]:
 
 
 def _verdict(
-    name: str, history: History, reason: str, part: Part, places: list[int], search: Search, minimal: bool, details: dict[str, Any]
+    name: str,
+    history: History,
+    reason: str,
+    part: Part,
+    places: list[int],
+    search: AnySearch,
+    minimal: bool,
+    details: dict[str, Any],
 ) -> Verdict:
     witness = [history.operation(part.numbers[i]) for i in places]
     numbers = search.part.numbers
@@ -197,8 +216,8 @@ class _Smaller:
 
 
 def _sentence(history: History, part: Part, table: Steps) -> str:
-    search = Search(part, table)
-    search.run(_STEPS)
+    search = Search(part, table, ahead=False)
+    search.run(_PLAIN)
     ops = [history.operation(number) for number in part.numbers]
     order, state = search.longest, 0
     for i in order:
@@ -207,11 +226,17 @@ def _sentence(history: History, part: Part, table: Steps) -> str:
     stuck = search.stuck
     due = ops[min(stuck, key=part.ends.__getitem__)] if stuck else None
     first = ", ".join(ops[i].call for i in order)
-    begin = f"{first} can come first and leave {described}" if first else f"nothing can come first; the state is {described}"
+    begin = (
+        f"{first} can come first and leave {described}"
+        if first
+        else f"nothing can come first; the state is {described}"
+    )
     others = [ops[i] for i in stuck if ops[i] is not due]
     nor = f", and {_listed(others)}, open at that moment, cannot make it possible" if others else ""
     count = len(ops)
     opening = "this operation fits no order" if count == 1 else f"these {count} operations have no order"
+    if search.outcome is None:
+        return f"{opening}; in the longest one found, {begin}, and {due} could not come next"
     return f"{opening}: at best {begin}; then {due} has to take effect before it returns, but cannot{nor}"
 
 

@@ -64,8 +64,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """One operation: its invocation, and its completion if it has one.
 
-    ``index`` and ``time`` are the invocation's; ``return_index`` and ``return_time`` the completion's, None without one.
-    ``type`` is "ok", "fail" or "info". ``value`` is what was read, written or appended, for a cas ``[old, new]``.
+    ``index`` and ``time`` are the invocation's; ``return_index`` and ``return_time`` the completion's, None without
+    one. ``type`` is "ok", "fail" or "info". ``value`` is what was read, written or appended, for a cas ``[old, new]``.
     An ``info`` operation is never over, whenever its completion was recorded.
     """
 
@@ -191,9 +191,13 @@ class History:
         for position, item in enumerate(operations):
             fields: dict[str, Any] = msgspec.structs.asdict(item) if isinstance(item, Operation) else dict(item)
             timed = not isinstance(item, Operation) or item.time >= 0
+            at: Any
+            until: Any
             if isinstance(item, Operation):
                 at, until = (item.time, item.return_time) if timed else (item.index, item.return_index)
                 kept = {"type": fields["type"]}
+                if item.session == item.process:
+                    fields["session"] = None
             else:
                 at, until, kept = fields.pop("call", None), fields.pop("return", None), {}
             for name in ("index", "return_index", "time", "return_time", "type"):
@@ -217,14 +221,21 @@ class History:
 
     @classmethod
     def from_columns(cls, **columns: Sequence[Any] | NDArray[Any]) -> History:
-        """From one sequence per field of `Event` (``type``, ``process``, ``f``, ``value`` and any other), over events."""
+        """From one sequence per field of `Event` (``type``, ``process``, ``f``, ``value`` and any other), over
+        events.
+        """
         unknown = sorted(set(columns) - set(Line.__struct_fields__))
         if unknown:
             raise BadHistory(f"there is no column {unknown[0]!r}; columns are {', '.join(Line.__struct_fields__)}")
-        plain = {name: list(column.tolist()) if isinstance(column, np.ndarray) else list(column) for name, column in columns.items()}
+        plain = {
+            name: list(column.tolist()) if isinstance(column, np.ndarray) else list(column)
+            for name, column in columns.items()
+        }
         sizes = {name: len(column) for name, column in plain.items()}
         if len(set(sizes.values())) > 1:
-            raise BadHistory("columns differ in length: " + ", ".join(f"{name} has {size}" for name, size in sizes.items()))
+            raise BadHistory(
+                "columns differ in length: " + ", ".join(f"{name} has {size}" for name, size in sizes.items())
+            )
         missing = [name for name in ("type", "process", "f") if name not in plain]
         if missing:
             raise BadHistory(f"the column {missing[0]!r} is missing")
@@ -345,7 +356,11 @@ class History:
         return len(self.types)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, History) and len(self) == len(other) and all(a == b for a, b in zip(self.events(), other.events(), strict=True))
+        return (
+            isinstance(other, History)
+            and len(self) == len(other)
+            and all(a == b for a, b in zip(self.events(), other.events(), strict=True))
+        )
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -385,7 +400,7 @@ class History:
         """The operation with this number, counted by invocation from 0."""
         at, done = int(self.invocations[number]), int(self.completions[number])
         last = at if done < 0 else done
-        kind = "info" if done < 0 else TYPES[self.types[done]]
+        kind: EventType = "info" if done < 0 else TYPES[self.types[done]]
         session = None if self.sessions is None else self.sessions[at]
         f = self.f[at]
         value = self.values[at]
@@ -465,7 +480,11 @@ class History:
 
     def _names(self) -> list[Process]:
         names = list(self.processes.table)
-        return names if self.sessions is None else list(dict.fromkeys(names + [s for s in self.sessions.table if s is not None]))
+        return (
+            names
+            if self.sessions is None
+            else list(dict.fromkeys(names + [s for s in self.sessions.table if s is not None]))
+        )
 
     def observing_failed_cas(self) -> History:
         """The same history in which a cas that failed is an answer: ``ok`` with ``result: false``."""

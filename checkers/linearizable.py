@@ -1,12 +1,15 @@
 """Linearizability (Herlihy & Wing 1990): one total order of the operations that respects real time and the model.
 
-It is local: a history is linearizable exactly when each independent part of the object is, so parts are judged one by
-one. A register whose values are written once each is judged in nearly linear time (`checkers.zones`); everything else is
+It is local: a history is linearizable exactly when each independent part of the object is, so parts are judged one
+by one. A register whose values are written once each is judged in nearly linear time (`checkers.zones`); everything
+else is
 searched (`checkers.search`), all parts in turn with growing budgets, so that a part that is easily refuted is found
 before a hard one has eaten the time. What is refuted is explained (`checkers.explain`).
 """
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from checkers import explain, zones
 from checkers.budget import Budget
@@ -16,6 +19,9 @@ from checkers.models.register import Register
 from checkers.parts import Columns, Part, Steps
 from checkers.search import Search
 from checkers.verdict import Verdict, unknown, valid
+
+if TYPE_CHECKING:
+    from checkers.compiled import CompiledSearch
 
 NAME = "linearizable"
 _FIRST = 1_000  # steps for each part in the first turn
@@ -32,7 +38,7 @@ def judge(history: History, model: Model, budget: Budget) -> Verdict:
         return unknown(NAME, "no operation was answered: there is nothing to judge")
     keys = 0 if columns.key is None else len(set(columns.key.tolist()))
     what = f"{total:,} operation{'s' * (total != 1)}" + (f" on {keys:,} key{'s' * (keys != 1)}" if keys else "")
-    details = {"model": model.name, "operations": total, "method": "zones", "steps": 0}
+    details: dict[str, Any] = {"model": model.name, "operations": total, "method": "zones", "steps": 0}
     if isinstance(model, Register) and zones.applies(model):
         conflict, rows = zones.judge(columns, model)
         if conflict is not None:
@@ -55,22 +61,25 @@ def judge(history: History, model: Model, budget: Budget) -> Verdict:
     return valid(NAME, what, **details)
 
 
+AnySearch: TypeAlias = "Search | CompiledSearch"
+
+
 class _Turns:
     """All parts in turn, with budgets that grow; the schedule counts steps and nothing else, so it is deterministic."""
 
     def __init__(self, parts: list[Part], table: Steps, budget: Budget) -> None:
         self.table = table
         self.budget = budget
-        self.pending = [Search(part, table) for part in parts]
+        self.pending: list[AnySearch] = [Search(part, table) for part in parts]
         self.steps = 0
         self.stopped = ""
         self.reproducible = True
 
-    def run(self) -> Search | None:
+    def run(self) -> AnySearch | None:
         """The first search that refutes its part; None if all parts are valid or, with ``stopped``, it is too much."""
         quota = _FIRST
         while self.pending:
-            later = []
+            later: list[AnySearch] = []
             for nth, search in enumerate(self.pending):
                 if quota >= _COMPILE:
                     search = self._compiled(search)
@@ -85,17 +94,16 @@ class _Turns:
             quota *= _GROWTH
         return None
 
-    def _turn(self, search: Search, quota: int) -> bool:
+    def _turn(self, search: AnySearch, quota: int) -> bool:
         """Whether the budget still allows more."""
         before = search.counted
         limit = quota
         if self.budget.steps_max is not None:
             limit = min(quota, before + self.budget.steps_max - self.steps)
-        while search.outcome is None and search.steps < limit:
-            search.run(limit, _SLICE)
-            if search.outcome is None and self.budget.late():
+        while not search.run(limit, _SLICE):
+            if self.budget.late():
                 return self._stop(f"time is up ({self.budget.timeout:g} s)")
-            if search.outcome is None and search.memory > self.budget.memory_max:
+            if search.memory > self.budget.memory_max:
                 return self._stop(f"the search needs more than {self.budget.memory_max >> 20} MiB")
         self.steps += search.steps - before
         search.counted = search.steps
@@ -108,5 +116,14 @@ class _Turns:
         self.stopped, self.reproducible = why, False
         return False
 
-    def _compiled(self, search: Search) -> Search:
-        return search
+    def _compiled(self, search: AnySearch) -> AnySearch:
+        """The same search compiled, from the beginning, if there is a compiler."""
+        if not isinstance(search, Search):
+            return search
+        try:
+            from checkers.compiled import CompiledSearch
+        except ImportError:
+            return search
+        again = CompiledSearch(search.part, search.table)
+        again.counted = search.counted
+        return again

@@ -54,7 +54,11 @@ class Model:
     def name(self) -> str:
         """What a verdict calls it: built-in models by their file's name, others by their class."""
         module = type(self).__module__
-        return module.rpartition(".")[2].replace("_", "-") if module.startswith("checkers.models.") else type(self).__name__
+        return (
+            module.rpartition(".")[2].replace("_", "-")
+            if module.startswith("checkers.models.")
+            else type(self).__name__
+        )
 
     def step(self, state: State, op: Operation) -> State | Illegal:
         """The state after ``op`` was answered as it was, or `ILLEGAL` if this state cannot give that answer."""
@@ -76,6 +80,20 @@ class Model:
         False is always safe. By default the operations named in `reads` do, and nothing else.
         """
         return op.f in self.reads
+
+    def doomed(self, state: State, op: Operation) -> bool:
+        """Whether only an operation that `resets` could lead from ``state`` to one that gives the answer of ``op``.
+
+        Where states only grow, this lets a search look ahead. False is always safe. Asked of operations that observe.
+        """
+        return False
+
+    def resets(self, op: Operation) -> bool:
+        """Whether ``op`` may undo that; True is always safe."""
+        return True
+
+    # Whether what a reset leaves never depends on the state before it, as with a put: then more can be foreseen.
+    resets_forget: ClassVar[bool] = False
 
     def rests_on(self, op: Operation, other: Operation) -> bool:
         """Whether the answer of ``op`` may rest on ``other`` having happened: a witness keeps the two together.

@@ -1,11 +1,12 @@
 """A history taken apart for a search: independent parts, each a few columns of small integers.
 
-Operations that a model cannot tell apart (same f, value, answer) share a class, so that a model's step is asked once for
-each state and class and then remembered. What failed is dropped, and so is a read that nobody saw the answer of.
+Operations that a model cannot tell apart (same f, value, answer) share a class, so that a model's step is asked once
+for each state and class and then remembered. What failed is dropped, and so is a read that nobody saw the answer of.
 """
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 NEVER = 1 << 62  # the return of an operation that is never over
 REFUSED = -1  # in a table of steps: this state cannot give that answer
+DOOMED = -3  # nor can any state that it leads to, short of a reset
 
 
 class Part:
@@ -30,7 +32,9 @@ class Part:
 
     __slots__ = ("begins", "classes", "ends", "name", "numbers")
 
-    def __init__(self, name: Hashable, numbers: list[int], classes: list[int], begins: list[int], ends: list[int]) -> None:
+    def __init__(
+        self, name: Hashable, numbers: list[int], classes: list[int], begins: list[int], ends: list[int]
+    ) -> None:
         self.name = name
         self.numbers = numbers
         self.classes = classes
@@ -58,6 +62,7 @@ class Steps:
     def __init__(self, model: Model, samples: Sequence[Operation]) -> None:
         self.model = model
         self.samples = samples  # one operation of each class
+        self.looks_ahead = type(model).doomed is not Model.doomed
         self.observes = [model.observes(sample) for sample in samples]
         self.states: list[Any] = [model.initial]
         self._ids: dict[Any, int] = {model.initial: 0}
@@ -67,16 +72,51 @@ class Steps:
         """Ask the model, and remember."""
         after = self.model.step(self.states[state], self.samples[kind])
         if isinstance(after, Illegal):
-            known = REFUSED
+            doomed = (
+                self.looks_ahead and self.observes[kind] and self.model.doomed(self.states[state], self.samples[kind])
+            )
+            known = DOOMED if doomed else REFUSED
         else:
             known = self._ids.setdefault(after, len(self.states))
             if known == len(self.states):
                 self.states.append(after)
                 self.rows.append({})
             if known != state and self.observes[kind]:
-                raise ValueError(f"{self.model.name} says that {self.samples[kind].call} only observes, yet it changes a state")
+                raise ValueError(
+                    f"{self.model.name} says that {self.samples[kind].call} only observes, yet it changes a state"
+                )
         self.rows[state][kind] = known
         return known
+
+
+def watched(part: Part, table: Steps, returns: Sequence[int]) -> tuple[list[int], list[list[int]], list[int]]:
+    """Per return: the last observer that the state on hand must still lead to (or -1), once the open resets are placed.
+
+    It is the last one that ends before a further reset begins. Beside it, the resets that are open at that return, and
+    when the next one begins.
+    """
+    if not table.looks_ahead:
+        return [-1] * len(returns), [[]] * len(returns), [0] * len(returns)
+    begins, ends, observes = part.begins, part.ends, table.observes
+    resetting = [not observes[kind] and table.model.resets(sample) for kind, sample in enumerate(table.samples)]
+    observers = [i for i in returns if observes[part.classes[i]]]
+    observer_ends = [ends[i] for i in observers]
+    resets = [i for i in range(len(part)) if resetting[part.classes[i]]]
+    reset_begins = [begins[i] for i in resets]
+    watch, open_resets, next_reset = [], [], []
+    present: list[int] = []
+    come = 0
+    for i in returns:
+        while come < len(resets) and reset_begins[come] < ends[i]:
+            present.append(resets[come])
+            come += 1
+        present = [reset for reset in present if ends[reset] >= ends[i]]
+        until = reset_begins[come] if come < len(resets) else NEVER
+        place = bisect_right(observer_ends, until) - 1
+        watch.append(observers[place] if place >= 0 and observer_ends[place] >= ends[i] else -1)
+        open_resets.append(present)
+        next_reset.append(until)
+    return watch, open_resets, next_reset
 
 
 class Columns:
@@ -114,7 +154,7 @@ class Columns:
         if model.operations is None:
             return
         known = np.array([name in model.operations for name in self.history.f.table], np.bool_)
-        strange = np.flatnonzero(~known[f]) if len(known) else []
+        strange: NDArray[Any] = np.flatnonzero(~known[f]) if len(known) else np.zeros(0, np.int64)
         if len(strange):
             refuse(model, self.history.operation(int(numbers[strange[0]])))
 
@@ -165,7 +205,9 @@ class Columns:
             home = [model.partition(sample) for sample in samples]
             where = [home[kind] for kind in classes]
         found: dict[Hashable, Part] = {}
-        for name, number, kind, begin, end in zip(where, numbers, classes, self.begins.tolist(), self.ends.tolist(), strict=True):
+        for name, number, kind, begin, end in zip(
+            where, numbers, classes, self.begins.tolist(), self.ends.tolist(), strict=True
+        ):
             part = found.get(name)
             if part is None:
                 part = found[name] = Part(name, [], [], [], [])

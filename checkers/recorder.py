@@ -137,7 +137,10 @@ class OpenOperation:
         if self._state != "new":
             raise RuntimeError("an operation is entered once")
         if client._open is not None:
-            raise RuntimeError(f"session {client.session} has an operation open ({client._open._f}): one client, one operation at a time")
+            raise RuntimeError(
+                f"session {client.session} has an operation open ({client._open._f}): "
+                "one client, one operation at a time"
+            )
         client._open = self
         try:
             self._write("invoke", self._value)
@@ -147,7 +150,9 @@ class OpenOperation:
         self._state = "open"
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self._state == "done":
             return
         if error is None:
@@ -157,9 +162,13 @@ class OpenOperation:
         else:
             self._complete("info", self._value, error=_say(error))
 
-    def _complete(self, kind: EventType, value: Any, *, result: Any = None, node: str | None = None, error: Any = None) -> None:
+    def _complete(
+        self, kind: EventType, value: Any, *, result: Any = None, node: str | None = None, error: Any = None
+    ) -> None:
         if self._state != "open":
-            raise RuntimeError("the operation is answered already" if self._state == "done" else "the operation was not entered")
+            raise RuntimeError(
+                "the operation is answered already" if self._state == "done" else "the operation was not entered"
+            )
         self._state = "done"
         try:
             self._write(kind, value, result=result, node=node, error=error)
@@ -168,7 +177,9 @@ class OpenOperation:
             if kind == TYPES[INFO]:
                 self._client.process = self._recorder._fresh_process()
 
-    def _write(self, kind: EventType, value: Any, *, result: Any = None, node: str | None = None, error: Any = None) -> None:
+    def _write(
+        self, kind: EventType, value: Any, *, result: Any = None, node: str | None = None, error: Any = None
+    ) -> None:
         client = self._client
         self._recorder._write(
             type=kind,

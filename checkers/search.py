@@ -2,7 +2,8 @@
 
 Returns are visited in order. At each, its operation must take its place if it has not: it, or others that are open
 first (just in time: nothing is placed before it has to be). A configuration is how far we are, which open operations
-have been placed, and the state; one that was seen is not looked at again. Three things keep it small, and all are exact:
+have been placed, and the state; one that was seen is not looked at again. Three things keep it small, and all are
+exact:
 an operation that only observes is placed as soon as it fits the state; of open operations of one class only the one
 that must end first is tried; and a configuration that has used up more of the unanswered operations than one seen
 before, and is else the same, can do nothing that the other could not.
@@ -15,7 +16,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from checkers.parts import NEVER, REFUSED, Part, Steps
+from checkers.parts import DOOMED, NEVER, Part, Steps, watched
 
 _BYTES = 250  # of memory for a remembered configuration, measured
 
@@ -26,10 +27,8 @@ class _Frame(msgspec.Struct, gc=False):
     level: int
     placed: int
     used: int
-    state: int
     length: int  # of the path that led here
-    choices: Iterator[tuple[int, int]]
-    answered: bool = True  # whether the choices are operations that were answered
+    choices: Iterator[tuple[int, int, bool]]
 
 
 class Search:
@@ -39,7 +38,7 @@ class Search:
     how many returns it satisfies; ``stuck`` are the operations that were open then and could not come next.
     """
 
-    def __init__(self, part: Part, table: Steps) -> None:
+    def __init__(self, part: Part, table: Steps, *, ahead: bool = True) -> None:
         self.part = part
         self.table = table
         self.outcome: bool | None = None
@@ -47,8 +46,13 @@ class Search:
         self.counted = 0  # the steps that somebody has accounted for
         ends = part.ends
         self._returns = sorted((i for i in range(len(part)) if ends[i] != NEVER), key=ends.__getitem__)
+        self._watch, self._resets, self._next_reset = watched(part, table, self._returns)
+        self._ahead = ahead and table.looks_ahead
+        self._foreseen = -1  # the end of the latest operation that a state on the way was found not to lead to
         self._infos = [i for i in range(len(part)) if ends[i] == NEVER]
         self._bit = [0] * len(part)  # of an open operation, among those that are open with it
+        for nth, i in enumerate(self._infos):
+            self._bit[i] = 1 << nth
         self._open: list[list[int]] = []  # per return: who is open just before it, in order of return
         self._info_count: list[int] = []  # per return: how many unanswered ones were invoked before it
         self._now: list[tuple[int, int]] = []
@@ -94,10 +98,13 @@ class Search:
             self._open.append([i for _, i in self._now])
             self._info_count.append(infos)
 
-    def run(self, steps: int, work: int = 1 << 62) -> None:
-        """Go on until the outcome is known or ``self.steps`` reaches ``steps``, or about ``work`` returns later."""
+    def run(self, steps: int, work: int = 1 << 62) -> bool:
+        """Go on until the outcome is known or one step more than ``steps`` in all is needed; then return True.
+
+        Otherwise return False after visiting about ``work`` returns.
+        """
         if self.outcome is not None:
-            return
+            return True
         returns, opens, bits, classes = self._returns, self._open, self._bit, self.part.classes
         rows, fill, path, frames, seen = self.table.rows, self.table.fill, self._path, self._frames, self._seen
         observes = self.table.observes
@@ -108,28 +115,20 @@ class Search:
                 level, placed, used, state, counted = enter
                 if (self.steps >= steps and not counted) or work <= 0:
                     self._enter = enter
-                    return
+                    return self.steps >= steps and not counted
                 self.steps += not counted
-                choices: list[tuple[int, int]] = []
                 while level < last:
                     row = rows[state]
-                    tried: list[int] = []
-                    choices.clear()
                     for i in opens[level]:
-                        if placed & bits[i]:
-                            continue
                         kind = classes[i]
+                        if not observes[kind] or placed & bits[i]:
+                            continue
                         after = row.get(kind)
                         if after is None:
                             after = fill(state, kind)
-                        if after == REFUSED:
-                            continue
-                        if observes[kind]:
+                        if after >= 0:
                             placed |= bits[i]
                             path.append(i)
-                        elif kind not in tried:
-                            choices.append((i, after))
-                            tried.append(kind)
                     before = level
                     while placed & bits[returns[level]]:
                         placed ^= bits[returns[level]]
@@ -143,7 +142,7 @@ class Search:
                     work -= level - before
                     if work <= 0 and level < last:
                         self._enter = (level, placed, used, state, True)
-                        return
+                        return False
                 work -= 1
                 if level > self.level or (level == self.level and len(path) > len(self._best)):
                     self.level = level
@@ -151,19 +150,21 @@ class Search:
                     self._shared = len(path)
                 if level == last:
                     self.outcome = True
-                    return
-                others = seen.setdefault((level, placed, state), [])
+                    return True
                 enter = None
+                doomed = self._doomed(level, placed, used, state)
+                others = [] if doomed else seen.setdefault((level, placed, state), [])
                 for other in others:
                     if other & used == other:
+                        doomed = True
                         break
-                else:
+                if not doomed:
                     others.append(used)
                     self._entries += 1
-                    frames.append(_Frame(level, placed, used, state, len(path), iter(choices)))
+                    frames.append(_Frame(level, placed, used, len(path), self._choices(level, placed, used, state)))
             if not frames:
                 self.outcome = False
-                return
+                return True
             frame = frames[-1]
             level, placed, used = frame.level, frame.placed, frame.used
             if len(path) > frame.length:
@@ -171,16 +172,11 @@ class Search:
                 self._shared = min(self._shared, frame.length)
             choice = next(frame.choices, None)
             if choice is None:
-                if frame.answered:
-                    # Only now those that were never answered: they need not be placed at all.
-                    frame.answered = False
-                    frame.choices = iter(self._unanswered(level, used, frame.state))
-                else:
-                    frames.pop()
+                frames.pop()
                 continue
-            i, after = choice
+            i, after, answered = choice
             path.append(i)
-            if frame.answered:
+            if answered:
                 placed |= bits[i]
                 while level < last and placed & bits[returns[level]]:
                     placed ^= bits[returns[level]]
@@ -191,23 +187,70 @@ class Search:
                 used |= bits[i]
             enter = (level, placed, used, after, False)
 
-    def _unanswered(self, level: int, used: int, state: int) -> list[tuple[int, int]]:
-        choices: list[tuple[int, int]] = []
+    def _doomed(self, level: int, placed: int, used: int, state: int) -> bool:
+        """Whether the state cannot lead to what an operation still to be placed has seen."""
+        if not self._ahead:
+            return False
+        part, bits, observes = self.part, self._bit, self.table.observes
+        until = self._next_reset[level]
+        for i in self._open[level]:
+            waits = observes[part.classes[i]] and part.ends[i] <= until and not placed & bits[i]
+            if waits and self._lost(i, level, placed, used, state):
+                return True
+        i = self._watch[level]
+        if i < 0 or part.begins[i] < part.ends[self._returns[level]]:
+            return False
+        return self._lost(i, level, placed, used, state)
+
+    def _lost(self, i: int, level: int, placed: int, used: int, state: int) -> bool:
+        """Whether neither the state, nor any that an open reset can leave, leads to what ``i`` has seen."""
+        kind, ends = self.part.classes[i], self.part.ends
+        if self._after(state, kind) != DOOMED:
+            return False
+        for reset in self._resets[level]:
+            if (used if ends[reset] == NEVER else placed) & self._bit[reset]:
+                continue
+            if not self.table.model.resets_forget:
+                return False
+            left = self._after(state, self.part.classes[reset])
+            if left < 0 or self._after(left, kind) != DOOMED:
+                return False
+        self._foreseen = max(self._foreseen, ends[i])
+        return True
+
+    def _after(self, state: int, kind: int) -> int:
+        after = self.table.rows[state].get(kind)
+        return self.table.fill(state, kind) if after is None else after
+
+    def _choices(self, level: int, placed: int, used: int, state: int) -> Iterator[tuple[int, int, bool]]:
+        """What may come next and changes something: first those that were answered, the one that ends first
+        before all.
+        """
+        bits, classes, observes = self._bit, self.part.classes, self.table.observes
+        row, fill = self.table.rows[state], self.table.fill
         tried: set[int] = set()
-        row = self.table.rows[state]
+        for i in self._open[level]:
+            kind = classes[i]
+            if placed & bits[i] or kind in tried or observes[kind]:
+                continue
+            tried.add(kind)
+            after = row.get(kind)
+            if after is None:
+                after = fill(state, kind)
+            if after >= 0:
+                yield i, after, True
+        # Only then those that were never answered: they need not be placed at all.
         for nth in range(self._info_count[level]):
             i = self._infos[nth]
-            self._bit[i] = 1 << nth
-            kind = self.part.classes[i]
+            kind = classes[i]
             if used >> nth & 1 or kind in tried:
                 continue
             tried.add(kind)
             after = row.get(kind)
             if after is None:
-                after = self.table.fill(state, kind)
-            if after not in (REFUSED, state):
-                choices.append((i, after))
-        return choices
+                after = fill(state, kind)
+            if after >= 0 and after != state:
+                yield i, after, False
 
     @property
     def longest(self) -> list[int]:
@@ -216,12 +259,19 @@ class Search:
     @property
     def stuck(self) -> list[int]:
         """Open at the first return that no order satisfies, and not placed in the longest order."""
-        if self.level >= len(self._returns):
+        if max(self.level, 0) >= len(self._returns):
             return []
         placed = set(self._best)
         return [i for i in self._open[max(self.level, 0)] if i not in placed]
 
     @property
     def limit(self) -> int:
-        """The position of the first return that no order satisfies."""
-        return self.part.ends[self._returns[max(self.level, 0)]]
+        """A position such that what began before it has no order: the first return that no order satisfies, or
+        foreseen.
+        """
+        return max(self.part.ends[self._returns[max(self.level, 0)]], self._foreseen)
+
+    @property
+    def foreseen(self) -> bool:
+        """Whether states were given up because of operations further on: then ``longest`` may stop short."""
+        return self._foreseen >= 0

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from checkers.history import Operation, show
-from checkers.model import freeze, thaw
+from checkers.model import Model, freeze, thaw
 from checkers.models.register import Register
 from checkers.parts import NEVER, Columns, refuse
 
@@ -35,7 +35,7 @@ class Conflict:
         self.numbers = sorted(set(numbers))
 
 
-def applies(model: object) -> bool:
+def applies(model: Model) -> bool:
     """Whether the model is one of the registers, unchanged."""
     kind = type(model)
     return isinstance(model, Register) and kind.step is Register.step and kind.partition is Register.partition
@@ -91,13 +91,15 @@ class _Registers:
         self.horizon = len(history) + 1
         self.ends = np.where(columns.ends == NEVER, self.horizon, columns.ends)
 
-    def _values(self, is_cas: NDArray[np.bool_], model: Register) -> tuple[Any, NDArray[np.int64], NDArray[np.int64], int, list[Any]]:
+    def _values(
+        self, is_cas: NDArray[np.bool_], model: Register
+    ) -> tuple[Any, NDArray[np.int64], NDArray[np.int64], int, list[Any]]:
         """Numbers for values: of each code of the history, and of the two halves of each pair that a cas used."""
         columns = self.columns
         table = columns.history.values.table
         pairs = np.unique(columns.value[is_cas]).tolist() if is_cas.any() else []
         none = np.zeros(0, np.int64)
-        if not pairs and set(map(type, table)) <= {int, str, type(None)}:
+        if not pairs and {*map(type, table), type(thaw(model.initial))} <= {int, str, type(None)}:
             # Codes will do. nil and the initial value may not occur at all: they get numbers behind the last.
             nil = columns.history.values.code(None)
             values = table if nil >= 0 else [*table, None]
@@ -218,16 +220,22 @@ class _Registers:
             a, b, cause = self._at(both[0]), self._at(both[1]), self._source[both[0]]
             what = self._value(int(self._rows[both[0]]))
             where = f"written once, by {self._at(int(cause))}" if cause < m else "there only at the start"
-            return Conflict(int(key[both[0]]), f"{a} and {b} both replaced {what}, which was {where}", self._of_nodes(both))
+            return Conflict(
+                int(key[both[0]]), f"{a} and {b} both replaced {what}, which was {where}", self._of_nodes(both)
+            )
         depth[cas] = 1
-        for _ in range(int(len(root)).bit_length() + 1):
+        for _ in range(len(root).bit_length() + 1):
             depth[cas] += depth[root[cas]]
             above = root[root[cas]]
             if (above == root[cas]).all():
-                return None
+                break
             root[cas] = above
             depth[depth > len(root)] = 0  # only on a circle
-        node = int(cas[self._source[root[cas]] != root[cas]][0])
+        # On a circle the doubling ends anywhere, but never at something that rests on itself alone.
+        lost = cas[self._source[root[cas]] != root[cas]]
+        if not len(lost):
+            return None
+        node = int(lost[0])
         circle = [node]
         for _ in range(len(root)):
             node = int(self._source[node])
@@ -260,7 +268,8 @@ class _Registers:
         low = int(np.flatnonzero(new_block[: at + 1])[-1])
         earlier = low + int(np.argmax(begins[nodes[low : starts[at]]]))
         later, earlier = int(nodes[at]), int(nodes[earlier])
-        reason = f"{self._at(earlier)} must come before {self._at(later)} by the values they saw, but began only after it had ended"
+        order = f"{self._at(earlier)} must come before {self._at(later)} by the values they saw"
+        reason = f"{order}, but began only after it had ended"
         return Conflict(int(key[later]), reason, self._of_nodes([later, earlier]))
 
     def _zones(self, root: Any, begins: Any, ends: Any, key: Any, m: int) -> Conflict | None:
@@ -280,7 +289,9 @@ class _Registers:
         around = np.searchsorted(f[forward], s[backward]) - 1
         inside = np.flatnonzero((around >= 0) & (s[forward][around] > f[backward])) if len(forward) else _NO_ROWS
         if len(inside):
-            return self._clash(int(blocks[forward[around[inside[0]]]]), int(blocks[backward[inside[0]]]), root, begins, ends, m)
+            return self._clash(
+                int(blocks[forward[around[inside[0]]]]), int(blocks[backward[inside[0]]]), root, begins, ends, m
+            )
         return None
 
     def _clash(self, one: int, two: int, root: Any, begins: Any, ends: Any, m: int) -> Conflict:

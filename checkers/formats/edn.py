@@ -19,7 +19,8 @@ _TOKEN = re.compile(
       | (?P<string>"(?:[^"\\]|\\.)*")
       | (?P<open>\#\{|[\[({]) | (?P<close>[\])}])
       | (?P<discard>\#_) | (?P<char>\\(?:newline|space|tab|return|formfeed|backspace|u[0-9a-fA-F]{4}|.))
-      | (?P<symbolic>\#\#-?[A-Za-z]+) | (?P<meta>\^) | (?P<tag>\#[^\s,\[\](){}";]+) | (?P<atom>[^\s,\[\](){}";\\^\#][^\s,\[\](){}";]*)""",
+      | (?P<symbolic>\#\#-?[A-Za-z]+) | (?P<meta>\^) | (?P<tag>\#[^\s,\[\](){}";]+)
+      | (?P<atom>[^\s,\[\](){}";\\^\#][^\s,\[\](){}";]*)""",
     re.VERBOSE | re.DOTALL,
 )
 _INTEGER = re.compile(r"[+-]?\d+N?$")
@@ -207,7 +208,10 @@ def _vector(reader: _Reader, maps: list[tuple[Any, int]], start: int, closing: s
 
 def _line(fields: Any, where: str) -> Line:
     if not isinstance(fields, dict):
-        raise BadHistory(f"{where}: expected a map such as {{:process 0, :type :invoke, :f :read, :value nil}}, found {_short(fields)}")
+        raise BadHistory(
+            f"{where}: expected a map such as {{:process 0, :type :invoke, :f :read, :value nil}}, "
+            f"found {_short(fields)}"
+        )
     known = {str(name): plain(value) for name, value in fields.items() if isinstance(name, Keyword)}
     taken = {name: value for name, value in known.items() if name in Line.__struct_fields__ and value is not None}
     for name in ("type", "process", "f"):
@@ -275,7 +279,11 @@ def encode(history: History) -> bytes:
     if history.results is not None:
         false = history.results.code(False)
         for position in range(len(history)):
-            if history.types[position] == OK and history.results.codes[position] == false and history.f[position] == "cas":
+            if (
+                history.types[position] == OK
+                and history.results.codes[position] == false
+                and history.f[position] == "cas"
+            ):
                 refused.add(position)
     keyed = bool(history.keys())
     out = []
@@ -317,7 +325,15 @@ def _edn(value: Any) -> str:
         case int() | float():
             return repr(value)
         case str():
-            return '"' + value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t").replace("\r", "\\r") + '"'
+            return (
+                '"'
+                + value.replace("\\", "\\\\")
+                .replace('"', '\\"')
+                .replace("\n", "\\n")
+                .replace("\t", "\\t")
+                .replace("\r", "\\r")
+                + '"'
+            )
         case list() | tuple():
             return "[" + " ".join(map(_edn, value)) + "]"
         case dict():

@@ -12,7 +12,9 @@ from typing import Any
 from checkers.formats import edn
 from checkers.history import BadHistory, History, Line, token
 
-_LINE = re.compile(r"(?:^|.*?\s)(?P<process>:?[\w-]+)\s+:(?P<type>invoke|ok|fail|info)\s+:(?P<f>[^\s]+)(?:\s+(?P<rest>.*))?$")
+_LINE = re.compile(
+    r"(?:^|.*?\s)(?P<process>:?[\w-]+)\s+:(?P<type>invoke|ok|fail|info)\s+:(?P<f>[^\s]+)(?:\s+(?P<rest>.*))?$"
+)
 
 
 def read(data: bytes, name: str) -> History:

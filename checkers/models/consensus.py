@@ -1,4 +1,6 @@
-"""Consensus as an object that is written once: the first proposal is decided, and everybody learns it (Herlihy 1991)."""
+"""Consensus as an object that is written once: the first proposal is decided, and everybody learns it (Herlihy
+1991).
+"""
 
 from __future__ import annotations
 

@@ -48,4 +48,6 @@ _RULES: tuple[tuple[frozenset[str], str, str], ...] = (
 
 
 def _reads_lists(history: History) -> bool:
-    return any(op.f == "read" and op.type == "ok" and isinstance(op.value, (list, tuple)) for op in history.operations())
+    return any(
+        op.f == "read" and op.type == "ok" and isinstance(op.value, (list, tuple)) for op in history.operations()
+    )

@@ -1,4 +1,6 @@
-"""Strings that grow: get, put and append per key, as in Porcupine's key-value tests and MIT 6.824; "" before any put."""
+"""Strings that grow: get, put and append per key, as in Porcupine's key-value tests and MIT 6.824; "" before any
+put.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +14,8 @@ class KVAppend(Keyed):
     """``initial`` is what a key holds before its first put; a get that returned nil saw the empty string."""
 
     operations: ClassVar[frozenset[str] | None] = frozenset({"get", "put", "append"})
+
+    resets_forget: ClassVar[bool] = True
 
     def __init__(self, initial: str = "") -> None:
         self.initial = initial
@@ -32,8 +36,16 @@ class KVAppend(Keyed):
             return f"a get returns a string, got {op.value!r}"
         return super().refusal(op)
 
+    def doomed(self, state: State, op: Operation) -> bool:
+        return not (op.value or "").startswith(state)
+
+    def resets(self, op: Operation) -> bool:
+        return op.f == "put"
+
     def rests_on(self, op: Operation, other: Operation) -> bool:
-        """A get that does not contain what was written happened before it, or after a later put: it does not need it."""
+        """A get that does not contain what was written happened before it, or after a later put: it does not need
+        it.
+        """
         return op.f == "get" and other.f != "get" and other.value in (op.value or "")
 
 

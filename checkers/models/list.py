@@ -24,6 +24,13 @@ class AppendList(Keyed):
             return f"a read of a list returns a list, got {op.value!r}"
         return super().refusal(op)
 
+    def doomed(self, state: State, op: Operation) -> bool:
+        seen: tuple[object, ...] = freeze(op.value or ())  # type: ignore[assignment]
+        return bool(seen[: len(state)] != state)
+
+    def resets(self, op: Operation) -> bool:
+        return False
+
     def rests_on(self, op: Operation, other: Operation) -> bool:
         return op.f == "read" and other.f == "append" and freeze(other.value) in freeze(op.value or ())  # type: ignore[operator]
 

@@ -44,7 +44,9 @@ class Register(Keyed):
         return op.f == "cas" and freeze(op.value[0]) == freeze(op.value[1]) and op.type != "info"
 
     def rests_on(self, op: Operation, other: Operation) -> bool:
-        """An answer rests on the writers of the value that it saw; a refusal on whatever may have been there instead."""
+        """An answer rests on the writers of the value that it saw; a refusal on whatever may have been there
+        instead.
+        """
         if other.f in READS or (other.result is False and other.type != "info"):
             return False
         if other.f == "cas" and freeze(other.value[0]) == freeze(other.value[1]):

@@ -31,6 +31,12 @@ class ElementSet(Keyed):
     def observes(self, op: Operation) -> bool:
         return op.f == "read" or (op.result is False and op.type != "info")
 
+    def doomed(self, state: State, op: Operation) -> bool:
+        return op.f == "read" and not state <= _elements(op)
+
+    def resets(self, op: Operation) -> bool:
+        return op.f == "remove"
+
     def rests_on(self, op: Operation, other: Operation) -> bool:
         """A read rests on the adds of what it saw, and on the removes of what it did not see."""
         if other.f == "read" or (op.f != "read" and op.result is None):

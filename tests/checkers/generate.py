@@ -1,4 +1,4 @@
-"""Random small histories: a real object is run, so that the history is valid, and then perhaps one operation is changed.
+"""Random small histories: a real object is run, so that the history is valid, and then perhaps changed here and there.
 
 The object is simulated with the oracle's rules; the seed decides everything.
 """
@@ -34,21 +34,22 @@ class Shape(msgspec.Struct, frozen=True):
 def shape(random: Random, model: str) -> Shape:
     return Shape(
         model,
-        operations=random.randint(2, 8),
+        operations=random.randint(3, 9),
         processes=random.randint(2, 4),
-        keys=random.choice((1, 1, 2)) if model != "mutex" else 1,
+        keys=random.choice((1, 1, 1, 2)) if model != "mutex" else 1,
         unique=random.random() < 0.5,
         values=random.randint(1, 3),
-        info=random.choice((0.0, 0.1, 0.35)),
-        fail=random.choice((0.0, 0.1)),
+        info=random.choice((0.0, 0.0, 0.1, 0.3)),
+        fail=random.choice((0.0, 0.0, 0.1)),
         negative=random.random() < 0.5,
     )
 
 
-def history(random: Random, what: Shape, *, near_miss: float = 0.6) -> History:
+def history(random: Random, what: Shape, *, near_miss: float = 0.95) -> History:
     events = _run(random, what)
     if random.random() < near_miss:
-        _change(random, events, what)
+        for _ in range(random.choice((2, 4, 8, 16))):
+            _change(random, events, what)
     return History.from_events(events)
 
 
@@ -66,17 +67,19 @@ def _ask(random: Random, what: Shape, fresh: int, written: list[Any]) -> tuple[s
     old = random.choice([None, *written]) if what.unique and written else random.randrange(what.values)
     match what.model:
         case "register":
-            return random.choice([("read", None), ("write", new)])
+            return random.choice([("read", None), ("read", None), ("write", new)])
         case "cas-register":
-            return random.choice([("read", None), ("write", new), ("cas", [old, new])])
+            return random.choice(
+                [("read", None), ("read", None), ("write", new), ("cas", [old, new]), ("cas", [old, new])]
+            )
         case "kv":
             return random.choice([("get", None), ("put", new), ("cas", [old, new]), ("read", None), ("delete", None)])
         case "kv-append":
             return random.choice([("get", None), ("get", None), ("put", f"{new}."), ("append", f"{new}.")])
         case "list":
-            return random.choice([("append", new), ("read", None)])
+            return random.choice([("append", new), ("read", None), ("read", None)])
         case "set":
-            return random.choice([("add", new), ("remove", old), ("read", None), ("add", new)])
+            return random.choice([("add", new), ("remove", old), ("read", None), ("read", None), ("add", new)])
         case "counter":
             return random.choice([("add", new), ("increment", None), ("decrement", 1), ("read", None), ("read", None)])
         case "queue":
@@ -96,7 +99,12 @@ def _answer(what: Shape, f: str, asked: Any, state: Any) -> tuple[str, Any, Any,
         case "read" | "get":
             if what.model in ("list", "set"):
                 return "ok", list(state or []), None, state
-            return "ok", (state or "") if what.model == "kv-append" else (state or 0) if what.model == "counter" else state, None, state
+            return (
+                "ok",
+                (state or "") if what.model == "kv-append" else (state or 0) if what.model == "counter" else state,
+                None,
+                state,
+            )
         case "dequeue":
             if not state:
                 return "ok", None, False, state
@@ -164,18 +172,24 @@ def _run(random: Random, what: Shape) -> list[dict[str, Any]]:
 def _change(random: Random, events: list[dict[str, Any]], what: Shape) -> None:
     """Another answer of one operation, or another moment for one event."""
     answers = [event for event in events if event["type"] == "ok"]
-    if answers and random.random() < 0.7:
+    if answers and random.random() < 0.8:
         event = random.choice(answers)
         donors = [other for other in answers if other["f"] == event["f"]]
         donor = random.choice(donors)
         match event["f"]:
+            case "cas" if random.random() < 0.6:
+                # It expects what another one wrote, perhaps later: chains, forks and circles.
+                invoked = next(e for e in reversed(events[: events.index(event)]) if e["process"] == event["process"])
+                event["value"] = invoked["value"] = [donor["value"][1], event["value"][1]]
             case "cas" | "acquire" | "release" | "remove":
                 event["result"] = None if event["result"] is False else False
             case "propose":
                 event["result"] = donor["result"]
             case "read" | "get":
-                nil = [] if what.model in ("list", "set") else "" if what.model == "kv-append" else None
+                nil: Any = [] if what.model in ("list", "set") else "" if what.model == "kv-append" else None
                 event["value"] = random.choice([donor["value"], nil, donor["value"]])
+                if what.model == "counter":
+                    event["value"] = (donor["value"] or 0) + random.choice((-1, 1))
             case "dequeue":
                 event["value"], event["result"] = donor["value"], donor["result"]
             case "delete":

@@ -1,7 +1,7 @@
 """Brute force, written independently of the checkers: every order of every choice of unanswered operations is tried.
 
-Nothing here is imported from `checkers.models`, `checkers.parts` or the searches: an oracle that shared their code would
-share their mistakes. It is exponential and meant for about ten operations.
+Nothing here is imported from `checkers.models`, `checkers.parts` or the searches: an oracle that shared their code
+would share their mistakes. It is exponential and meant for about ten operations.
 """
 
 from __future__ import annotations
@@ -147,7 +147,9 @@ def _order(ops: list[Operation], state: Any, rule: Rule) -> bool:
         return True
     for op in ops:
         # It may come next unless another one, still to come, had returned before it was called.
-        if any(other.type == "ok" and other.return_index is not None and other.return_index < op.index for other in ops):
+        if any(
+            other.type == "ok" and other.return_index is not None and other.return_index < op.index for other in ops
+        ):
             continue
         rest = [other for other in ops if other is not op]
         if any(_order(rest, after, rule) for after in rule(state, op)):
