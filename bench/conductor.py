@@ -62,6 +62,7 @@ class Conductor:
         self._open = 0
         # Faults
         self._leader: NodeId | None = None
+        self._led_before: NodeId | None = None
         self._down: Counter[NodeId] = Counter()
         self._names: dict[str, tuple[NodeId, ...]] = {}
         self._active: dict[str, Inflicted] = {}
@@ -86,6 +87,7 @@ class Conductor:
     def _prepare(self) -> None:
         system = self._system
         system.watch("lead", self._elected)
+        system.watch("start", self._started)
         for event, what in EVENTS.items():
             system.watch(what, lambda seen, event=event: self._fire(event, seen.node))  # type: ignore[misc]
         for fault in self._scenario.faults:
@@ -204,13 +206,17 @@ class Conductor:
     # ----------------------------------------------------------------------------------------------------------- faults
 
     def _elected(self, seen: Observation) -> None:
-        if self._leader is not None and self._leader != seen.node:
+        if self._led_before is not None and self._led_before != seen.node:
             self._counters["leader-changes"] += 1
             self._counters["leader-changes-under-load"] += self._open > 0
-        self._leader = seen.node
+        self._leader = self._led_before = seen.node
         waiting, self._waiting = self._waiting, []
         for fault, trigger in waiting:
             self._begin(fault, trigger)
+
+    def _started(self, seen: Observation) -> None:
+        if seen.node == self._leader:  # whoever starts again leads nobody
+            self._leader = None
 
     def _fire(self, event: str, node: NodeId | None) -> None:
         """Something happened that a fault may wait for."""
@@ -232,7 +238,7 @@ class Conductor:
         living_leader = self._leader if self._leader is not None and not self._down[self._leader] else None
         cast = Cast(
             self._system.nodes,
-            tuple(self._sessions),
+            tuple(self._pinned),
             fault.order,
             leader=living_leader,
             down=frozenset(node for node, times in self._down.items() if times),
@@ -243,6 +249,8 @@ class Conductor:
             inflicted = fault.inflict(cast)
         except NobodyYet:
             self._waiting.append((fault, trigger))
+            return
+        if not inflicted.nodes:  # whom it meant is nobody: it does not count as started
             return
         del self._pending[fault.name]
         self._names = cast.names
@@ -300,7 +308,7 @@ class Conductor:
             case Mend(edges):
                 return (Mend(inside(edges)),) if set(inside(edges)) != set(edges) else (action,)
             case Lift(fault, None):
-                ends = (*self._scenario.core, *self._sessions)
+                ends = (*self._scenario.core, *self._pinned)
                 every = [(a, b) for a in ends for b in ends if a != b and (a[0] == "n" or b[0] == "n")]
                 return (Lift(fault, inside(every)),)
             case _:

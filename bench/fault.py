@@ -65,6 +65,11 @@ class FaultKind(Fault, frozen=True, kw_only=True):
         event = {EVENTS[self.on]} if self.on in EVENTS else set()
         return frozenset(({"lead"} if about_leader else set()) | event)
 
+    def stops_clients(self) -> bool:
+        """Whether it would crash or pause a client, which nothing can: clients can only be cut off."""
+        about_clients = any(target.who in ("client", "clients") for target in _targets(msgspec.structs.asdict(self)))
+        return about_clients and bool(self.needs & {"crash", "pause"})
+
     @abstractmethod
     def inflict(self, cast: Cast) -> Inflicted:
         """What this fault does, to the targets that ``cast`` resolves now."""
@@ -124,6 +129,10 @@ class Cast:
             if target.alias:
                 self.names[target.alias] = chosen
         return tuple(found)
+
+    def machines(self, target: Target) -> tuple[NodeId, ...]:
+        """The nodes that a target is; clients cannot be crashed or paused, so a name that stands for one is nobody."""
+        return tuple(node for node in self.resolve((target,)) if node in self._nodes)
 
     def edges(self, link: Link) -> tuple[Edge, ...]:
         """The directed edges of a link, each once."""

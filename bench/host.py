@@ -63,6 +63,12 @@ class Delivery:
         self.message = message
 
 
+class Queued(Delivery):
+    """A packet that has arrived at a paused process: no link can lose it any more."""
+
+    __slots__ = ()
+
+
 class Alarm:
     """A timer that is set, for the moment ``deadline``.
 
@@ -280,15 +286,10 @@ class Host:
         self._release(process)
         inbox, process.inbox = process.inbox, []
         incarnation = process.incarnation
-        for event in inbox:
+        for event in inbox:  # an event that finds the process paused again goes back to the inbox
             if process.incarnation != incarnation:
                 return
-            if process.paused:  # again
-                process.inbox.append(event)
-            elif isinstance(event, Delivery):
-                self._receive(event)  # it arrived when it was queued: a link that is cut by now is past it
-            else:
-                self.happen(event)
+            self.happen(event)
 
     # ----------------------------------------------------------------------------------------------------------- events
 
@@ -305,29 +306,27 @@ class Host:
 
     def _deliver(self, packet: Delivery) -> None:
         process = packet.process
-        if self.network.cuts and self.network.cuts[packet.sender, process.id]:  # judged again when it would arrive
+        # Judged again when it would arrive, and not a third time when a paused process gets round to it.
+        if self.network.cuts and self.network.cuts[packet.sender, process.id] and type(packet) is Delivery:
             self._note("drop", process.id, packet.sender, packet.packet)
             self.network.dropped += 1
         elif not process.alive:
             self._note("ignore", process.id, packet.sender, packet.packet)
         elif process.paused:
-            process.inbox.append(packet)
+            process.inbox.append(Queued(packet.packet, packet.sender, process, packet.message))
         else:
-            self._receive(packet)
-
-    def _receive(self, packet: Delivery) -> None:
-        process, now = packet.process, self.chooser.now
-        if self._trace is not None:
-            self._trace(Step(now * 1000, "deliver", process.id, packet.sender, packet.packet))
-        self.events += 1
-        if self.events > self.events_max:
-            self._storm()
-        try:
-            process.node.on_message(packet.sender, packet.message, now + process.clock, self._outbox)
-        except RequirementBroken as broken:
-            self._violated(process, broken)
-        if self._outbox.effects:
-            self._carry_out(process)
+            now = self.chooser.now
+            if self._trace is not None:
+                self._trace(Step(now * 1000, "deliver", process.id, packet.sender, packet.packet))
+            self.events += 1
+            if self.events > self.events_max:
+                self._storm()
+            try:
+                process.node.on_message(packet.sender, packet.message, now + process.clock, self._outbox)
+            except RequirementBroken as broken:
+                self._violated(process, broken)
+            if self._outbox.effects:
+                self._carry_out(process)
 
     def _ring(self, alarm: Alarm) -> None:
         process = alarm.process

@@ -105,6 +105,8 @@ def plan(name: str, scenario: Scenario, column: str, seed: int, registry: Regist
     faults: list[Fault] = []
     for index, fault in enumerate(scenario.faults):
         assert isinstance(fault, FaultKind)
+        if fault.stops_clients():
+            raise Unfit(f"the fault {fault.name} is about a client: clients can be cut off, but not crashed or paused")
         if not fault.optional and (missing := fault.awaits() - protocol.observes):
             said = " or ".join(sorted(missing))
             raise Unfit(f"the fault {fault.name} waits for something that {protocol_name} never announces: {said}")

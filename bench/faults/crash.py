@@ -26,6 +26,6 @@ class Crash(FaultKind, frozen=True, kw_only=True, tag="crash"):
     ] = 0
 
     def inflict(self, cast: Cast) -> Inflicted:
-        nodes = cast.resolve((self.node,))
+        nodes = cast.machines(self.node)
         begin = tuple(Kill(node, self.effects) for node in nodes)
         return Inflicted(" ".join(nodes), nodes, begin, tuple(Restart(node) for node in nodes))

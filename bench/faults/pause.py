@@ -20,7 +20,7 @@ class Pause(FaultKind, frozen=True, kw_only=True, tag="pause"):
     node: Annotated[Target, Meta(description="Who stands still.", examples=["leader"])]
 
     def inflict(self, cast: Cast) -> Inflicted:
-        nodes = cast.resolve((self.node,))
+        nodes = cast.machines(self.node)
         return Inflicted(
             " ".join(nodes), nodes, tuple(Stop(node) for node in nodes), tuple(Resume(node) for node in nodes)
         )

@@ -11,7 +11,9 @@ MS = 1_000_000
 SETTLED = 2_000 * MS  # by then there is a leader, and the client has found it
 
 
-def latencies(f: str, *, fsync: int = 0, client: int = 0, column: str = "raft/log", cluster: str = "nodes = 3") -> set[int]:
+def latencies(
+    f: str, *, fsync: int = 0, client: int = 0, column: str = "raft/log", cluster: str = "nodes = 3"
+) -> set[int]:
     """Every latency, in nanoseconds, that one client alone saw once there was a leader."""
     recording = run(
         f"""

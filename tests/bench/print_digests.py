@@ -1,0 +1,9 @@
+"""Prints what digests.txt holds, as this process finds it."""
+
+from __future__ import annotations
+
+from tests.bench.runs import digest, run_shipped, shipped
+
+if __name__ == "__main__":
+    for name, column in sorted(shipped()):
+        print(name, column, digest(run_shipped(name, column).recording))

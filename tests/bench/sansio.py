@@ -1,0 +1,187 @@
+"""A cluster without a host: nodes, their disks and the packets under way, every step chosen by the test.
+
+There is no time and no chance. A handler's effects take place in order: a write is durable at the latest when anything
+behind it has left. `cuts` lists everything that can be left of a handler when its process dies in the middle.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from itertools import product
+from typing import Any, NamedTuple
+
+from bench.node import (
+    Append,
+    CancelTimer,
+    Command,
+    Effect,
+    Message,
+    Node,
+    NodeId,
+    Observe,
+    Outbox,
+    Request,
+    Save,
+    Saved,
+    Send,
+    SetTimer,
+    Truncate,
+)
+from checkers.observations import Observation, Observations
+
+Create = Callable[[NodeId], Node]
+Write = Save | Append | Truncate
+
+
+class Packet(NamedTuple):
+    """A message under way."""
+
+    sender: NodeId
+    to: NodeId
+    message: Message
+
+
+class Durable:
+    """What one node's disk holds."""
+
+    def __init__(self) -> None:
+        self.records: dict[str, Any] = {}
+        self.log: list[Any] = []
+
+    def write(self, write: Write) -> None:
+        match write:
+            case Save(name, record):
+                self.records[name] = record
+            case Append(entries):
+                self.log += entries
+            case Truncate(index):
+                del self.log[index - 1 :]
+
+    def saved(self) -> Saved:
+        return Saved(dict(self.records), tuple(self.log))
+
+
+class Cluster:
+    """Nodes by name, and all that is around them. Messages to anybody else are ``answers``."""
+
+    def __init__(self, ids: tuple[NodeId, ...], create: Create) -> None:
+        self.ids = ids
+        self.create = create
+        self.nodes: dict[NodeId, Node] = {}
+        self.disks = {id: Durable() for id in ids}
+        self.timers: dict[NodeId, set[str]] = {id: set() for id in ids}
+        self.wire: list[Packet] = []
+        self.answers: list[Packet] = []
+        self.said: list[Observation] = []
+        for id in ids:
+            self.start(id)
+
+    def fork(self) -> Cluster:
+        """A cluster in the same state that goes its own way."""
+        twin: Cluster = copy.copy(self)
+        twin.nodes = {id: node.copy() for id, node in self.nodes.items()}
+        twin.disks = copy.deepcopy(self.disks)
+        twin.timers = {id: set(timers) for id, timers in self.timers.items()}
+        twin.wire, twin.answers, twin.said = list(self.wire), list(self.answers), list(self.said)
+        return twin
+
+    # ---------------------------------------------------------------------------------------------------------- steps
+
+    def start(self, id: NodeId) -> list[Effect]:
+        """Start it, or start it again with what is durable."""
+        self.nodes[id] = self.create(id)
+        self.timers[id] = set()
+        return self._perform(id, self.handle(lambda out: self.nodes[id].on_start(self.disks[id].saved(), 0, out)))
+
+    def ring(self, id: NodeId, timer: str) -> list[Effect]:
+        return self._perform(id, self.ringing(id, timer))
+
+    def ringing(self, id: NodeId, timer: str) -> list[Effect]:
+        """What the node does when this timer, which must be set, is due; nothing of it has taken place yet."""
+        self.timers[id].remove(timer)
+        return self.handle(lambda out: self.nodes[id].on_timer(timer, 0, out))
+
+    def deliver(self, packet: Packet) -> list[Effect]:
+        return self._perform(packet.to, self.delivering(packet))
+
+    def delivering(self, packet: Packet) -> list[Effect]:
+        """What the node does when this packet, which must be under way, arrives; nothing has taken place yet."""
+        self.wire.remove(packet)
+        return self.handle(lambda out: self.nodes[packet.to].on_message(packet.sender, packet.message, 0, out))
+
+    def ask(self, client: NodeId, sequence: int, command: Command, node: NodeId) -> Packet:
+        """A client's request, put on the wire."""
+        packet = Packet(client, node, Request(client, sequence, command))
+        self.wire.append(packet)
+        return packet
+
+    @staticmethod
+    def handle(handler: Callable[[Outbox], None]) -> list[Effect]:
+        out = Outbox()
+        handler(out)
+        return out.effects
+
+    def _perform(self, id: NodeId, effects: list[Effect]) -> list[Effect]:
+        for effect in effects:
+            self.perform(id, effect)
+        return effects
+
+    def perform(self, id: NodeId, effect: Effect) -> None:
+        match effect:
+            case Send(to, message):
+                (self.wire if to in self.nodes else self.answers).append(Packet(id, to, message))
+            case SetTimer(timer, _):
+                self.timers[id].add(timer)
+            case CancelTimer(timer):
+                self.timers[id].discard(timer)
+            case Save() | Append() | Truncate():
+                self.disks[id].write(effect)
+            case Observe(what, term, slot, digest):
+                self.said.append(Observation(len(self.said), id, what, term, slot, digest))
+            case _:
+                raise TypeError(f"no effect of a replica: {effect}")
+
+    # ---------------------------------------------------------------------------------------------------------- runs
+
+    def drain(self, reaches: Callable[[Packet], bool] = lambda _: True, *, most: int = 400) -> None:
+        """Deliver what is under way, in the order of sending, until nothing is; what does not reach anybody is lost."""
+        for _ in range(most):
+            if not self.wire:
+                return
+            if reaches(self.wire[0]):
+                self.deliver(self.wire[0])
+            else:
+                del self.wire[0]
+        raise AssertionError(f"still {len(self.wire)} packets under way: {self.wire[:3]}")
+
+    @property
+    def observations(self) -> Observations:
+        return Observations(self.said)
+
+
+class Cut(NamedTuple):
+    """One way in which a handler can end in the middle: what took place, and which of the last writes are on disk."""
+
+    done: tuple[Effect, ...]
+    kept: tuple[Write, ...]
+
+
+def cuts(effects: list[Effect]) -> Iterator[Cut]:
+    """Every way: each number of effects, and of the writes behind which nothing has left, each durable part."""
+    for k in range(len(effects) + 1):
+        done = effects[:k]
+        last = k
+        while last and isinstance(done[last - 1], Save | Append | Truncate):
+            last -= 1
+        unsynced = [effect for effect in done[last:] if isinstance(effect, Save | Append | Truncate)]
+        saves = [write for write in unsynced if isinstance(write, Save)]
+        pieces = [piece for write in unsynced if not isinstance(write, Save) for piece in _pieces(write)]
+        for chosen in product((False, True), repeat=len(saves)):
+            some = tuple(save for save, kept in zip(saves, chosen, strict=True) if kept)
+            for prefix in range(len(pieces) + 1):
+                yield Cut(tuple(done[:last]), (*some, *pieces[:prefix]))
+
+
+def _pieces(write: Append | Truncate) -> list[Write]:
+    return [Append((entry,)) for entry in write.entries] if isinstance(write, Append) else [write]

@@ -1,0 +1,182 @@
+"""Transcripts: a cluster without a host, played step by step and written down as a page that a person can follow.
+
+Each step is one handler: what happened, the effects in their order, and the state that it left where it changed.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from bench.node import (
+    Answer,
+    Append,
+    CancelTimer,
+    Command,
+    Effect,
+    Message,
+    NodeId,
+    Observe,
+    Refusal,
+    Request,
+    Save,
+    Send,
+    SetTimer,
+    Truncate,
+)
+from bench.protocols.raft import Appended, AppendEntries, Entry, Parameters, Raft, RequestVote, Role, Vote
+from tests.bench.sansio import Cluster, Packet
+
+_PARAMETERS = Parameters()
+FOLDER = Path(__file__).with_name("transcripts")
+
+
+class Transcript:
+    """A story of Raft, told by the steps that a test takes. Every step also checks that a copy does the same."""
+
+    def __init__(self, title: str, ids: tuple[NodeId, ...], parameters: Parameters = _PARAMETERS) -> None:
+        self.cluster = Cluster(ids, lambda id: Raft(id, ids, parameters))
+        self.lines = [title, "=" * len(title)]
+        self._shown = {id: self._state(id) for id in ids}
+
+    def say(self, text: str) -> None:
+        self.lines += ["", f"# {text}"]
+
+    def ring(self, id: NodeId, timer: str) -> None:
+        twin = self.cluster.fork()
+        effects = self.cluster.ring(id, timer)
+        self._same(twin, id, twin.ring(id, timer), effects)
+        self._write(f"{id}: {timer} timer", id, effects)
+
+    def deliver(self, kind: type[Message], sender: NodeId, to: NodeId) -> None:
+        """Let the oldest message of this type on this link arrive."""
+        packet = self.packet(kind, sender, to)
+        twin = self.cluster.fork()
+        effects = self.cluster.deliver(packet)
+        self._same(twin, to, twin.deliver(packet), effects)
+        self._write(f"{sender} -> {to}: {message(packet.message)}", to, effects)
+
+    def ask(self, client: NodeId, sequence: int, command: Command, node: NodeId) -> None:
+        self.cluster.ask(client, sequence, command, node)
+        self.deliver(Request, client, node)
+
+    def settle(self) -> None:
+        """Deliver all that is under way, in the order of sending."""
+        while self.cluster.wire:
+            packet = self.cluster.wire[0]
+            self.deliver(type(packet.message), packet.sender, packet.to)
+
+    def lose(self, kind: type[Message], sender: NodeId, to: NodeId) -> None:
+        packet = self.packet(kind, sender, to)
+        self.cluster.wire.remove(packet)
+        self.lines += ["", f"{sender} -> {to}: {message(packet.message)}   LOST"]
+
+    def lose_all(self, node: NodeId) -> None:
+        """Whatever is under way from or to this node is lost."""
+        for packet in list(self.cluster.wire):
+            if node in (packet.sender, packet.to):
+                self.lose(type(packet.message), packet.sender, packet.to)
+
+    def restart(self, id: NodeId) -> None:
+        effects = self.cluster.start(id)
+        self._write(f"{id}: crashes, and starts again with what is on its disk", id, effects)
+
+    def packet(self, kind: type[Message], sender: NodeId, to: NodeId) -> Packet:
+        return next(p for p in self.cluster.wire if isinstance(p.message, kind) and (p.sender, p.to) == (sender, to))
+
+    def raft(self, id: NodeId) -> Raft:
+        node = self.cluster.nodes[id]
+        assert isinstance(node, Raft)
+        return node
+
+    def _same(self, twin: Cluster, id: NodeId, theirs: list[Effect], ours: list[Effect]) -> None:
+        assert theirs == ours
+        assert twin.nodes == self.cluster.nodes
+        assert hash(twin.nodes[id]) == hash(self.cluster.nodes[id])
+        assert all(twin.nodes[other] is not self.cluster.nodes[other] for other in twin.nodes)
+
+    def _write(self, step: str, id: NodeId, effects: list[Effect]) -> None:
+        self.lines += ["", step, *(f"    {effect_in_words(effect)}" for effect in effects)]
+        now = self._state(id)
+        if now != self._shown[id]:
+            self.lines.append(f"  {id} is {now}")
+            self._shown[id] = now
+
+    def _state(self, id: NodeId) -> str:
+        node = self.raft(id)
+        log = " ".join(entry(node.log[index]) for index in range(1, node.log.last + 1)) or "empty"
+        parts = [f"{node.role.value} of term {node.term}", f"voted {node.voted_for or 'for nobody'}", f"log {log}"]
+        parts.append(f"committed {node.commit_index}")
+        if node.role is Role.LEADER:
+            parts += (
+                f"{other} has {p.match}, next {p.next}{' (probing)' if p.probing else ''}"
+                for other, p in sorted(node.progress.items())
+            )
+        return "; ".join(parts)
+
+    def check(self, name: str) -> None:
+        """Compare with the transcript that is kept; with AFTERSHOCK_REGENERATE=1 keep this one instead."""
+        text = "\n".join(self.lines) + "\n"
+        path = FOLDER / f"{name}.txt"
+        if os.environ.get("AFTERSHOCK_REGENERATE"):
+            path.write_text(text, encoding="utf-8", newline="\n")
+        assert path.read_bytes() == text.encode(), (
+            f"{path.name} tells another story: read it, then AFTERSHOCK_REGENERATE=1"
+        )
+
+
+def entry(item: Entry) -> str:
+    return f"[{item.term}]" if item.command is None else f"[{item.term} {item.command}]"
+
+
+def entries(items: object) -> str:
+    assert isinstance(items, tuple)
+    return " ".join(entry(item) for item in items)
+
+
+def message(m: Message) -> str:
+    match m:
+        case RequestVote(term, index, log_term):
+            return f"RequestVote term {term}, my log ends at {index} of term {log_term}"
+        case Vote(term, granted):
+            return f"Vote term {term}, {'yes' if granted else 'no'}"
+        case AppendEntries(term, previous, previous_term, items, commit):
+            what = entries(items) or "nothing"
+            return f"AppendEntries term {term}, after {previous} of term {previous_term}: {what}; committed {commit}"
+        case Appended(term, previous, None, hint):
+            return f"Appended term {term}, after {previous}: no, perhaps {hint}"
+        case Appended(term, previous, match):
+            return f"Appended term {term}, after {previous}: all up to {match}"
+        case Request(session, sequence, command):
+            return f"Request {session}#{sequence} {command}"
+        case Answer(sequence, value, result):
+            return f"Answer #{sequence} {value}" + ("" if result is None else f", {'done' if result else 'refused'}")
+        case Refusal(sequence, hint):
+            return f"Refusal #{sequence}" + ("" if hint is None else f", ask {hint}")
+        case _:
+            raise TypeError(f"no message of Raft: {m}")
+
+
+def effect_in_words(effect: Effect) -> str:
+    match effect:
+        case Send(to, m):
+            return f"send {to}: {message(m)}"
+        case SetTimer(timer, span):
+            return f"set {timer} timer: {span}"
+        case CancelTimer(timer):
+            return f"cancel {timer} timer"
+        case Save(name, (term, vote)):
+            return f"save {name}: {term}, {vote or 'nobody'}"
+        case Append(items):
+            return f"append {entries(items)}"
+        case Truncate(index):
+            return f"truncate from {index} on"
+        case Observe(what, term, slot, digest):
+            about = [
+                f"term {term}" if term is not None else "",
+                f"slot {slot}" if slot is not None else "",
+                digest or "",
+            ]
+            return " ".join(["observe", what, *(part for part in about if part)])
+        case _:
+            raise TypeError(f"no effect of Raft: {effect}")
