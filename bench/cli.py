@@ -89,6 +89,11 @@ _plugins = click.option(
     "--plugin", "plugins", multiple=True, metavar="FILE", help="A Python file with protocols, faults or workloads."
 )
 _run = click.argument("run", metavar="RUN")
+_junit = click.option("--junit", type=click.Path(path_type=Path), metavar="OUT", help="Write JUnit XML to this file.")
+_markdown = click.option(
+    "--markdown", type=click.Path(path_type=Path), metavar="OUT", help="Write a Markdown summary to this file."
+)
+_github = click.option("--github", is_flag=True, help="Annotate a GitHub workflow, and add to its job's summary.")
 
 
 def _nanoseconds(context: click.Context, option: click.Parameter, written: str | None) -> int | None:
@@ -131,6 +136,10 @@ def aftershock() -> None:
 @click.option("-s", "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key of the scenarios.")
 @click.option("--no-report", is_flag=True, help="Draw nothing; `aftershock report` does it later.")
 @click.option("--no-trace", is_flag=True, help="Store no trace; `aftershock log` then has nothing to show.")
+@click.option("--fail-fast", is_flag=True, help="Stop at the first seed that is not as expected.")
+@_junit
+@_markdown
+@_github
 @_out
 @_plugins
 @_json
@@ -146,6 +155,10 @@ def run(
     overrides: tuple[str, ...],
     no_report: bool,
     no_trace: bool,
+    fail_fast: bool,
+    junit: Path | None,
+    markdown: Path | None,
+    github: bool,
     out: Path,
     plugins: tuple[str, ...],
     as_json: bool,
@@ -153,9 +166,11 @@ def run(
 ) -> int:
     """Run scenarios: a file, a folder of them, or the name of one that is shipped.
 
-    Each is run once for every protocol that it names and every seed, judged, and drawn.
+    Each is run once for every protocol that it names and every seed, judged, and drawn. A sweep over --seeds that was
+    interrupted is taken up where it stopped by the same command.
     """
     from bench.commands import BadUsage, given
+    from bench.commands.publish import Outputs
     from bench.commands.run import Settings
     from bench.commands.run import run as run_all
 
@@ -181,14 +196,16 @@ def run(
         seeds=many,
         workers=workers,
         overrides=overrides,
+        fail_fast=fail_fast,
         settings=settings,
-        as_json=as_json,
+        outputs=Outputs(junit=junit, markdown=markdown, github=github, as_json=as_json),
     )
 
 
 @aftershock.command()
 @click.argument("history", metavar="FILE|RUN|-")
 @click.option("-c", "--consistency", "consistencies", multiple=True, metavar="MODEL", help="linearizable if not given.")
+@click.option("--strongest", is_flag=True, help="Print which models hold, which fail, and the strongest that hold.")
 @click.option("-m", "--model", metavar="MODEL", help="What the clients talk to; inferred if not given.")
 @click.option(
     "--timeout",
@@ -213,6 +230,7 @@ def run(
 def check(
     history: str,
     consistencies: tuple[str, ...],
+    strongest: bool,
     model: str | None,
     timeout: int,
     steps: int | None,
@@ -224,13 +242,16 @@ def check(
 ) -> int:
     """Judge a history: JSON Lines, Jepsen's EDN or log, Porcupine's log; a file, a run, or - for standard input.
 
-    Exit code 0 if it is valid, 1 if not, 3 if that could not be found out.
+    Exit code 0 if it is valid, 1 if not, 3 if that could not be found out. With --strongest no model is demanded: 3 if
+    one of them could not be decided, else 0.
     """
+    if strongest and (consistencies or html):
+        raise click.UsageError("--strongest judges every model: it takes neither -c nor --html")
     from bench.commands.check import check as judge
 
     return judge(
         history,
-        consistencies=consistencies or ("linearizable",),
+        consistencies=() if strongest else consistencies or ("linearizable",),
         model=model,
         timeout=timeout / 1e9,
         steps=steps,
@@ -239,6 +260,70 @@ def check(
         html=html,
         as_json=as_json,
         quiet=quiet,
+    )
+
+
+@aftershock.command()
+@click.argument("manifest", type=click.Path(path_type=Path), default="guarantees.toml")
+@click.option(
+    "--profile",
+    type=click.Choice(["quick", "full"]),
+    default="full",
+    show_default=True,
+    help="The quick one runs fewer seeds of everything.",
+)
+@click.option("--workers", type=click.IntRange(1, 999), help="Processes; by default one per processor.")
+@click.option("--update", is_flag=True, help="Record what came out as the new baseline, and show the difference.")
+@click.option(
+    "--accept", multiple=True, metavar="NAME", help="A column whose broken promise --update may record all the same."
+)
+@_junit
+@_markdown
+@_github
+@_out
+@_plugins
+@_json
+@_everywhere
+@click.pass_obj
+def verify(
+    version: str,
+    manifest: Path,
+    profile: Any,
+    workers: int | None,
+    update: bool,
+    accept: tuple[str, ...],
+    junit: Path | None,
+    markdown: Path | None,
+    github: bool,
+    out: Path,
+    plugins: tuple[str, ...],
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Run what MANIFEST guarantees, and compare it with what is promised and with the baseline beside it.
+
+    The baseline has the manifest's name with ".lock". Exit code 1 when a promise is broken, a breach that must be seen
+    is not, or verdicts, recovery or cost differ from the baseline; 3 when that cannot be told.
+    """
+    from bench.commands.publish import Outputs
+    from bench.commands.run import Settings
+    from bench.commands.verify import verify as verify_all
+
+    registry, files = _registry(plugins)
+    settings = Settings(
+        registry=registry,
+        plugins=files,
+        named_plugins=plugins,
+        out=out,
+        trace=True,
+        draw=True,
+        quiet=quiet,
+        version=version,
+        command=("aftershock", *sys.argv[1:]),
+    )
+    outputs = Outputs(junit=junit, markdown=markdown, github=github, as_json=as_json)
+    return verify_all(
+        manifest, profile=profile, workers=workers, update=update, accept=accept, settings=settings, outputs=outputs
     )
 
 

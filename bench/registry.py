@@ -35,6 +35,8 @@ CONSISTENCIES = (
     "monotonic-reads",
     "monotonic-writes",
     "writes-follow-reads",
+    "eventual",
+    "no-lost-writes",
 )
 """What clients may be promised, the strongest first; finding the modules that judge them would import them all."""
 

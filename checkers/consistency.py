@@ -1,6 +1,7 @@
 """One entry point for every consistency: a name finds a module of this package that defines ``judge``.
 
-A new consistency is one new file, ``checkers/<name>.py``, with ``judge(history, model, budget) -> Verdict``.
+A new consistency is one new file, ``checkers/<name>.py``, with a ``NAME`` and a
+``judge(history, model, budget) -> Verdict``.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def consistencies() -> list[str]:
         if (
             not info.ispkg
             and not info.name.startswith(_NOT_CONSISTENCIES)
-            and hasattr(import_module(f"checkers.{info.name}"), "judge")
+            and _judges(import_module(f"checkers.{info.name}"))
         ):
             found.append(info.name.replace("_", "-"))
     return found
@@ -80,11 +81,16 @@ def consistencies() -> list[str]:
 _NOT_CONSISTENCIES = ("compiled", "consistency")  # looking in would import a compiler, or this module again
 
 
+def _judges(module: ModuleType) -> bool:
+    """A part of a checker may have a ``judge`` of its own; a consistency has a name as well."""
+    return hasattr(module, "judge") and hasattr(module, "NAME")
+
+
 def _module(name: str) -> ModuleType:
     stem = ALIASES.get(name, name).replace("-", "_")
     if stem.isidentifier() and find_spec(f"checkers.{stem}") is not None:
         module = import_module(f"checkers.{stem}")
-        if hasattr(module, "judge"):
+        if _judges(module):
             return module
     known = ", ".join(sorted([*consistencies(), *(alias for alias, of in ALIASES.items() if of in consistencies())]))
     raise ValueError(f"there is no consistency {name!r}; known are {known}")

@@ -1,8 +1,8 @@
 """The final reads of a history: what each replica held of each key after the quiescent point.
 
-The point is marked by the reads themselves (``final``): when the first of them is invoked, nobody else may be under way,
-or what follows is not quiet. Replicas are the nodes that answered anything; where nobody names nodes, readers stand for
-replicas.
+The point is marked by the reads themselves (``final``): when the first of them is invoked, nobody else may be under
+way, or what follows is not quiet. Replicas are the nodes that answered anything; where nobody names nodes, readers
+stand for replicas.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from checkers.models.set import ElementSet
 
 
 class FinalReads:
-    """``reads`` are the final reads that were answered, by key. ``problem`` says why there is nothing to judge, or None."""
+    """``reads`` are the final reads that were answered, by key. ``problem`` says why there is nothing to judge, or
+    None.
+    """
 
     def __init__(self, history: History, model: Model) -> None:
         self.operations = [op for op in history.operations() if op.type != "fail"]

@@ -35,9 +35,14 @@ def check(
     as_json: bool,
     quiet: bool,
 ) -> int:
-    """Judge one history by each consistency, print the verdicts, and return the exit code."""
+    """Judge one history by each consistency, print the verdicts, and return the exit code.
+
+    Without a consistency, say which of all models hold.
+    """
     history = _load(source, out, failed_cas)
     chosen, because = _model(history, model)
+    if not consistencies:
+        return _strongest(source, history, chosen, because, steps, timeout, as_json=as_json)
     try:
         verdicts = [
             judge(history, consistency, model=chosen, steps=steps, timeout=timeout)
@@ -54,7 +59,7 @@ def check(
             "history": source,
             "operations": len(history.invocations),
             "model": chosen,
-            "verdicts": [_plain(verdict) for verdict in verdicts],
+            "verdicts": [_builtins(verdict) for verdict in verdicts],
         }
         print(json.dumps(document, indent=2, ensure_ascii=False))
     else:
@@ -64,6 +69,26 @@ def check(
         for verdict in shown:
             print("\n".join(_words(verdict)))
     return merged(CODES[verdict.outcome] for verdict in verdicts)
+
+
+def _strongest(
+    source: str, history: History, model: str | None, because: str, steps: int | None, timeout: float, *, as_json: bool
+) -> int:
+    from checkers.lattice import strongest
+
+    try:
+        standing = strongest(history, model, steps=steps, timeout=timeout)
+    except BadHistory:
+        raise
+    except ValueError as error:  # a model that does not exist
+        raise BadUsage(str(error)) from None
+    if as_json:
+        document = {"history": source, "operations": len(history.invocations), "model": model}
+        print(json.dumps(document | _builtins(standing), indent=2, ensure_ascii=False))
+    else:
+        print(f"{source}  {len(history.invocations):,} operations  model {model or 'none'}{because}")
+        print("\n".join(plain(line) for line in str(standing).splitlines()))
+    return UNDECIDED if standing.undecided else AS_EXPECTED
 
 
 def _load(source: str, out: Path, failed_cas: Literal["dropped", "observed"]) -> History:
@@ -116,6 +141,6 @@ def _words(verdict: Verdict) -> list[str]:
     return [head + first, *(" " * len(head) + line for line in rest), *(f"      {line}" for line in proof)]
 
 
-def _plain(verdict: Verdict) -> dict[str, Any]:
-    plain: dict[str, Any] = msgspec.to_builtins(verdict, enc_hook=str)
+def _builtins(value: msgspec.Struct) -> dict[str, Any]:
+    plain: dict[str, Any] = msgspec.to_builtins(value, enc_hook=str)
     return plain

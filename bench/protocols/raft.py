@@ -472,7 +472,7 @@ PROTOCOL = Protocol(
     modes={
         "log": Mode(Raft, promises="linearizable"),
         "leader-local": Mode(LeaderLocalRaft, promises=None, breaks=("linearizable", "sequential")),
-        "follower-local": Mode(FollowerLocalRaft, promises=None, breaks=("sequential",), reads_anywhere=True),
+        "follower-local": Mode(FollowerLocalRaft, promises="eventual", breaks=("sequential",), reads_anywhere=True),
         "follower-session": Mode(FollowerSessionRaft, promises="osc-u", breaks=("linearizable",), reads_anywhere=True),
     },
     operations=frozenset({"read", "write", "cas"}),

@@ -1,0 +1,19 @@
+"""Weak causal consistency: each read alone makes sense in some order of its causal past.
+
+Judged by `checkers.causal`, which also says what is forbidden.
+"""
+
+from __future__ import annotations
+
+from checkers.budget import Budget
+from checkers.causal import judge_causal
+from checkers.history import History
+from checkers.model import Model
+from checkers.verdict import Verdict
+
+NAME = "cc"
+
+
+def judge(history: History, model: Model, budget: Budget) -> Verdict:
+    """The verdict; an invalid one names the pattern and gives a reason for every step. Polynomial time."""
+    return judge_causal(NAME, history, model, budget)

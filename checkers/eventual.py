@@ -1,0 +1,83 @@
+"""Eventual consistency (Vogels 2009) as convergence (Shapiro et al. 2011): once it is quiet, all replicas agree.
+
+After the quiescent point the final reads of each key, one per replica, return the same; which of the values ever
+written wins is left open. Without such a point, or with a replica that was not read, nothing is known.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from checkers.budget import Budget
+from checkers.final_reads import FinalReads, content, happened, replica
+from checkers.history import READS, History, Operation, show
+from checkers.model import Model, freeze
+from checkers.models.register import written
+from checkers.verdict import Verdict, invalid, unknown, valid
+
+NAME = "eventual"
+
+
+def judge(history: History, model: Model, budget: Budget) -> Verdict:
+    """The verdict; ``details`` say how long after its last update each key still had reads of something else (ns)."""
+    finals = FinalReads(history, model)
+    if finals.problem is not None:
+        return unknown(NAME, finals.problem)
+    shape = finals.shape or ""
+    details: dict[str, Any] = {
+        "model": model.name,
+        "keys": len(finals.reads),
+        "replicas": len({replica(op) for ops in finals.reads.values() for op in ops}),
+    }
+    for key, reads in finals.reads.items():
+        where = "" if key is None else f" on key {show(key)}"
+        for other in reads[1:]:
+            if content(shape, other) != content(shape, reads[0]):
+                return invalid(
+                    NAME, f"replicas disagree{where}: {_who(reads[0])}, {_who(other)}", [reads[0], other], **details
+                )
+        strange = _unwritten(finals, model, shape, key, reads[0])
+        if strange is not None:
+            return invalid(NAME, f"{strange}{where} was never written, but {_who(reads[0])}", [reads[0]], **details)
+    missing = finals.missing()
+    if missing is not None:
+        return unknown(NAME, missing, **details)
+    details["converged"] = _converged(finals, shape)
+    count = sum(map(len, finals.reads.values()))
+    return valid(
+        NAME, f"{count:,} final reads of {len(finals.reads):,} key{'s' * (len(finals.reads) != 1)} agree", **details
+    )
+
+
+def _who(op: Operation) -> str:
+    who = op.node if op.node is not None else f"session {show(op.session)}"
+    return f"{who} returned {show(op.value)} (event {op.return_index})"
+
+
+def _unwritten(finals: FinalReads, model: Model, shape: str, key: Any, read: Operation) -> str | None:
+    """What a final read holds although nobody wrote it."""
+    updates = [op for op in finals.updates if op.key == key and happened(op)]
+    if shape == "counter":
+        return None
+    if shape == "register":
+        value = freeze(read.value)
+        return None if value == model.initial or any(written(op) == value for op in updates) else show(read.value)
+    added = {freeze(op.value) for op in updates if op.f in ("add", "append")}
+    return next((show(item) for item in read.value or () if freeze(item) not in added), None)
+
+
+def _converged(finals: FinalReads, shape: str) -> dict[str, int | None]:
+    """Per key the time from its last answered update to the last answer that was not yet the final one; None without
+    times.
+    """
+    after: dict[str, int | None] = {}
+    for key, reads in finals.reads.items():
+        agreed = content(shape, reads[0])
+        mine = [op for op in finals.operations if op.key == key and op.type == "ok" and op.return_time is not None]
+        last = max((op.return_time or 0 for op in mine if op.f not in READS), default=None)
+        stale = max(
+            (op.return_time or 0 for op in mine if op.f in READS and content(shape, op) != agreed), default=None
+        )
+        name = "" if key is None else str(key)
+        after[name] = None if last is None else 0 if stale is None else max(stale - last, 0)
+    return after

@@ -1,0 +1,19 @@
+"""Monotonic reads: no read of a session is older than what the session read before it.
+
+One of the session guarantees of Terry et al. 1994; the definition is in `checkers.session_guarantees`.
+"""
+
+from __future__ import annotations
+
+from checkers.budget import Budget
+from checkers.history import History
+from checkers.model import Model
+from checkers.session_guarantees import judge_guarantee
+from checkers.verdict import Verdict
+
+NAME = "monotonic-reads"
+
+
+def judge(history: History, model: Model, budget: Budget) -> Verdict:
+    """The verdict; an invalid one names the read and the operations that make it too old. Linear time."""
+    return judge_guarantee(NAME, history, model)

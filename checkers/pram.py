@@ -1,0 +1,19 @@
+"""Pipelined RAM (Lipton & Sandberg 1988): each session sees the writes of every session in the order they were made.
+
+Judged by `checkers.causal`, which also says what is forbidden.
+"""
+
+from __future__ import annotations
+
+from checkers.budget import Budget
+from checkers.causal import judge_causal
+from checkers.history import History
+from checkers.model import Model
+from checkers.verdict import Verdict
+
+NAME = "pram"
+
+
+def judge(history: History, model: Model, budget: Budget) -> Verdict:
+    """The verdict; an invalid one names the pattern and gives a reason for every step. Polynomial time."""
+    return judge_causal(NAME, history, model, budget)

@@ -1,0 +1,19 @@
+"""Read your writes: no read of a session is older than a write that the session made before it.
+
+One of the session guarantees of Terry et al. 1994; the definition is in `checkers.session_guarantees`.
+"""
+
+from __future__ import annotations
+
+from checkers.budget import Budget
+from checkers.history import History
+from checkers.model import Model
+from checkers.session_guarantees import judge_guarantee
+from checkers.verdict import Verdict
+
+NAME = "read-your-writes"
+
+
+def judge(history: History, model: Model, budget: Budget) -> Verdict:
+    """The verdict; an invalid one names the read and the operations that make it too old. Linear time."""
+    return judge_guarantee(NAME, history, model)
