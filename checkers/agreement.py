@@ -22,4 +22,6 @@ def check(observations: Observations) -> Verdict:
                 f"{decision.node} learned “{decision.digest}”"
             )
             return invalid(NAME, reason, (learned, decision), slot=decision.slot)
-    return valid(NAME, f"{len(first):,} slots", slots=len(first)) if first else unknown(NAME, "nothing was ever decided")
+    if not first:
+        return unknown(NAME, "nothing was ever decided")
+    return valid(NAME, f"{len(first):,} slots", slots=len(first))

@@ -48,7 +48,14 @@ def invalid(checker: str, reason: str, witness: Sequence[Any] = (), **details: A
     return Verdict(outcome=Outcome.INVALID, checker=checker, reason=reason, witness=tuple(witness), details=details)
 
 
-def unknown(checker: str, reason: str, witness: Sequence[Any] = (), *, reproducible: bool = True, **details: Any) -> Verdict:
+def unknown(
+    checker: str, reason: str, witness: Sequence[Any] = (), *, reproducible: bool = True, **details: Any
+) -> Verdict:
     return Verdict(
-        outcome=Outcome.UNKNOWN, checker=checker, reason=reason, witness=tuple(witness), details=details, reproducible=reproducible
+        outcome=Outcome.UNKNOWN,
+        checker=checker,
+        reason=reason,
+        witness=tuple(witness),
+        details=details,
+        reproducible=reproducible,
     )
