@@ -95,7 +95,7 @@ def _columns(draft: Draft, kinds: Kinds, replaced: bool) -> Iterator[Finding]:
             column = kinds.column(name)
         except KeyError:
             complete = False
-            yield _unknown_column(("protocols", index), name, kinds)
+            yield unknown_column(("protocols", index), name, kinds)
             continue
         if column in columns:
             also = "" if columns[column] == name else f", as {quoted(columns[column])}"
@@ -106,7 +106,7 @@ def _columns(draft: Draft, kinds: Kinds, replaced: bool) -> Iterator[Finding]:
         try:
             column = kinds.column(name)
         except KeyError:
-            yield _unknown_column(("expect", name), name, kinds)
+            yield unknown_column(("expect", name), name, kinds)
             continue
         meant = [one for one in columns if one == column or ("/" not in name and one[0] == name)]
         if complete and not replaced and not meant:
@@ -114,7 +114,7 @@ def _columns(draft: Draft, kinds: Kinds, replaced: bool) -> Iterator[Finding]:
             yield Finding(("expect", name), f"{quoted(name)} is not among this scenario's protocols", near)
 
 
-def _unknown_column(key: Key, name: str, kinds: Kinds) -> Finding:
+def unknown_column(key: Key, name: str, kinds: Kinds) -> Finding:
     protocol, slash, mode = name.partition("/")
     if slash and protocol in kinds.protocols:
         modes = kinds.protocols[protocol].modes

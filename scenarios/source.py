@@ -8,11 +8,13 @@ problem of its own, so that the rest of the file can still be judged.
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from decimal import Decimal, DecimalException
+from pathlib import Path
 from typing import Any
 
 from scenarios.problems import BadScenario, Problem
@@ -33,6 +35,25 @@ _SCALAR = re.compile(rf"{_STRING}|[^,\]}}#\n]+")
 _AT_LINE = re.compile(r"^(.*) \(at (?:line (\d+), column (\d+)|end of document)\)$", re.DOTALL)
 _HEADER = re.compile(r"^(\s*\[\[?)([^\[\]#\"']+)(\]\]?\s*(?:#.*)?)$")
 _QUANTITY = re.compile(r"[0-9.]+\s?(us|ms|s|m|h)\b.*|[0-9]+\s?/.*")
+
+
+def read_text(path: str | os.PathLike[str]) -> str:
+    """The text of a file, its lines ending in a newline alone. Raises BadScenario when there is none to be had."""
+    source = os.fspath(path)
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(4 * LARGEST + 1)
+        if len(content) > 4 * LARGEST:
+            raise BadScenario([Problem(source, 0, "", TOO_LONG)])
+        return content.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise BadScenario([Problem(source, line, "", "is not text in UTF-8")]) from None
+    except BadScenario:
+        raise
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise BadScenario([Problem(source, 0, "", f"cannot be read: {reason[:1].lower()}{reason[1:]}")]) from None
 
 
 def parse(text: str, source: str) -> tuple[dict[str, Any], str, list[Problem]]:

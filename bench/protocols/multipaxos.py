@@ -32,6 +32,7 @@ from msgspec import Meta
 
 from bench.node import Message, Node, NodeId, Outbox, Refusal, Request, Saved, Span, require
 from bench.parts.ballot import ballot_above, highest
+from bench.parts.chosen import Chosen
 from bench.parts.machine import StateMachine
 from bench.parts.quorum import majority
 from bench.protocol import Mode, Protocol
@@ -145,8 +146,7 @@ class MultiPaxos(Node):
         self.promised = 0
         self.accepted: dict[int, PValue] = {}
         # Learner
-        self.chosen: list[Value] = []  # of slots 1, 2, … without a gap, all carried out
-        self.learned: dict[int, Value] = {}  # chosen too, but beyond a gap
+        self.chosen: Chosen[Value] = Chosen()
         self.machine = StateMachine()
         self.waiting: dict[str, tuple[int, NodeId]] = {}  # session -> for which operation, and who asks
         # Proposer
@@ -159,11 +159,6 @@ class MultiPaxos(Node):
         self.proposals: dict[int, Value] = {}  # under way, in this ballot
         self.acceptors: dict[int, set[NodeId]] = {}  # of these proposals
         self.overdue = 1  # slots below were proposed before the last heartbeat
-
-    @property
-    def watermark(self) -> int:
-        """Up to here everything is chosen, and carried out here."""
-        return len(self.chosen)
 
     # ----------------------------------------------------------------------------------------------------------- events
 
@@ -203,7 +198,7 @@ class MultiPaxos(Node):
         elif self.role is Role.LEADER:
             self._heartbeat(out)
 
-    # -------------------------------------------------------------------------------------------------- phase 1: leading
+    # ------------------------------------------------------------------------------------------------- phase 1: leading
 
     def _campaign(self, out: Outbox) -> None:
         """Phase 1a, for all slots from the first unchosen one on at once (§3)."""
@@ -213,9 +208,9 @@ class MultiPaxos(Node):
         out.observe("campaign", term=self.ballot)
         out.set_timer(ELECTION, self.parameters.election_timeout)
         self._promise(self.ballot, out)  # on disk before anybody hears of the ballot: it is never used again
-        self.promises = {self.me: self._accepted_from(self.watermark + 1)}
+        self.promises = {self.me: self._accepted_from(self.chosen.watermark + 1)}
         for other in self.others:
-            out.send(other, Prepare(self.ballot, self.watermark + 1))
+            out.send(other, Prepare(self.ballot, self.chosen.watermark + 1))
         self._lead_if_promised(out)
 
     def _next_ballot(self) -> int:
@@ -233,8 +228,8 @@ class MultiPaxos(Node):
         out.observe("vote", term=m.ballot)
         self.leader = None
         out.set_timer(ELECTION, self.parameters.election_timeout)
-        accepted = self._accepted_from(max(m.first, self.watermark + 1))
-        out.send(candidate, Promise(m.ballot, m.first, tuple(self.chosen[m.first - 1 :]), accepted))
+        accepted = self._accepted_from(max(m.first, self.chosen.watermark + 1))
+        out.send(candidate, Promise(m.ballot, m.first, self.chosen.since(m.first), accepted))
 
     def _promise(self, ballot: int, out: Outbox) -> None:
         require(ballot > self.promised, "promises only grow")
@@ -252,7 +247,7 @@ class MultiPaxos(Node):
             return  # of an earlier candidacy, or one more than was needed
         self.promises[acceptor] = m.accepted
         for slot, value in enumerate(m.chosen, m.first):
-            self._learn(slot, value)
+            self.chosen.learn(slot, value)
         self._carry_out(out)
         self._lead_if_promised(out)
 
@@ -262,9 +257,10 @@ class MultiPaxos(Node):
             return
         self.role, self.leader = Role.LEADER, self.me
         self.proposals, self.acceptors = {}, {}
+        self.chosen.forget_beyond()  # the watermark of a leader means: chosen in my ballot, or never proposed in it
         out.observe("lead", term=self.ballot)
         out.cancel_timer(ELECTION)
-        self.next_slot = self.overdue = self.watermark + 1
+        self.next_slot = self.overdue = self.chosen.watermark + 1
         votes: dict[int, list[PValue]] = {}
         for promise in self.promises.values():
             for pvalue in promise:
@@ -276,9 +272,7 @@ class MultiPaxos(Node):
     def _value_for(self, slot: int, votes: list[PValue]) -> Value:
         """The value of the highest ballot that a promise names, or a no-op if there is none (§3)."""
         vote = highest(votes)
-        value = vote.value if vote is not None else None
-        require(self.learned.get(slot, value) == value, "a majority of promises names what is chosen (P2c)")
-        return value
+        return vote.value if vote is not None else None
 
     def _yield_to(self, ballot: int, out: Outbox) -> None:
         """Somebody has a higher ballot: a leader or candidate gives up, and pauses for a drawn time (PMMC §3.1)."""
@@ -294,10 +288,11 @@ class MultiPaxos(Node):
     def _on_nack(self, acceptor: NodeId, m: Nack, out: Outbox) -> None:
         self._yield_to(m.promised, out)
 
-    # ------------------------------------------------------------------------------------------------ phase 2: proposing
+    # ----------------------------------------------------------------------------------------------- phase 2: proposing
 
     def _propose(self, values: tuple[Value, ...], out: Outbox) -> None:
         """Phase 2a: put these values into the next slots. One value per slot and ballot, for good."""
+        require(self.promised == self.ballot, "a leader that promises a higher ballot leads no more")
         first = self.next_slot
         self.next_slot += len(values)
         for at in range(0, len(values), self.parameters.slots_max):
@@ -307,12 +302,12 @@ class MultiPaxos(Node):
                 require(slot not in self.proposals, "a leader proposes one value per slot (§2.2)")
                 self.proposals[slot], self.acceptors[slot] = value, {self.me}
             for other in self.others:
-                out.send(other, Accept(self.ballot, first + at, some, self.watermark))
+                out.send(other, Accept(self.ballot, first + at, some, self.chosen.watermark))
         self._choose(range(first, self.next_slot), out)  # one acceptor alone is its own majority
 
     def _on_accept(self, leader: NodeId, m: Accept, out: Outbox) -> None:
         """Phase 2b (§2.2, P1a): accept, unless a higher ballot was promised."""
-        if not self._may_accept(m.ballot):
+        if not self._may_accept(m):
             out.send(leader, Nack(m.ballot, self.promised))
             return
         self._follow(leader, m.ballot, out)
@@ -320,8 +315,8 @@ class MultiPaxos(Node):
         out.send(leader, Accepted(m.ballot, m.first, m.first + len(m.values) - 1))
         self._learn_up_to(m.chosen, m.ballot, out)
 
-    def _may_accept(self, ballot: int) -> bool:
-        return ballot >= self.promised
+    def _may_accept(self, m: Accept) -> bool:
+        return m.ballot >= self.promised
 
     def _accept(self, ballot: int, first: int, values: tuple[Value, ...], out: Outbox) -> None:
         self.promised = max(self.promised, ballot)
@@ -332,7 +327,6 @@ class MultiPaxos(Node):
                 require(before.value == value, "one ballot has one value per slot (§2.2)")
                 continue  # a copy
             require(before is None or before.ballot < ballot, "what is accepted only gives way to a higher ballot")
-            require(slot > self.watermark or self.chosen[slot - 1] == value, "a chosen value stays chosen (P2b)")
             fresh.append(PValue(slot, ballot, value))
             self.accepted[slot] = fresh[-1]
         if fresh:
@@ -356,15 +350,15 @@ class MultiPaxos(Node):
         for slot in slots:
             if slot in self.acceptors and len(self.acceptors[slot]) >= self.majority:
                 del self.acceptors[slot]
-                self._learn(slot, self.proposals.pop(slot))
+                self.chosen.learn(slot, self.proposals.pop(slot))
         self._carry_out(out)
 
     def _heartbeat(self, out: Outbox) -> None:
         """Be heard, and ask again for what has been under way for longer than a heartbeat."""
         for other in self.others:
             for first, values in self._unanswered(other):
-                out.send(other, Accept(self.ballot, first, values, self.watermark))
-            out.send(other, Heartbeat(self.ballot, self.watermark))
+                out.send(other, Accept(self.ballot, first, values, self.chosen.watermark))
+            out.send(other, Heartbeat(self.ballot, self.chosen.watermark))
         self.overdue = self.next_slot
         out.set_timer(HEARTBEAT, self.parameters.heartbeat)
 
@@ -386,8 +380,8 @@ class MultiPaxos(Node):
             return
         self._follow(leader, m.ballot, out)
         self._learn_up_to(m.chosen, m.ballot, out)
-        if self.watermark < m.chosen:
-            out.send(leader, Learn(self.watermark + 1))
+        if self.chosen.watermark < m.chosen:
+            out.send(leader, Learn(self.chosen.watermark + 1))
 
     def _follow(self, leader: NodeId, ballot: int, out: Outbox) -> None:
         require(self.role is not Role.LEADER or ballot != self.ballot, "two leaders with one ballot (§2.5)")
@@ -398,40 +392,36 @@ class MultiPaxos(Node):
     # --------------------------------------------------------------------------------------------------------- learning
 
     def _learn_up_to(self, watermark: int, ballot: int, out: Outbox) -> None:
-        """What this leader has proposed and knows to be chosen is what we have accepted from it (§2.3)."""
-        for slot in range(self.watermark + 1, watermark + 1):
+        """What this leader has proposed and seen chosen is what we have accepted from it (§2.3)."""
+        for slot in range(self.chosen.watermark + 1, watermark + 1):
             pvalue = self.accepted.get(slot)
             if pvalue is None or pvalue.ballot != ballot:
                 break  # chosen in an earlier ballot, or lost: it has to be asked for
-            self._learn(slot, pvalue.value)
+            self.chosen.learn(slot, pvalue.value)
         self._carry_out(out)
-
-    def _learn(self, slot: int, value: Value) -> None:
-        known = self.chosen[slot - 1] if slot <= self.watermark else self.learned.setdefault(slot, value)
-        require(known == value, "no two values are chosen for one slot (§2.1)")
 
     def _on_learn(self, learner: NodeId, m: Learn, out: Outbox) -> None:
-        values = tuple(self.chosen[m.first - 1 : m.first - 1 + self.parameters.slots_max])
+        values = self.chosen.since(m.first, self.parameters.slots_max)
         if values:
-            out.send(learner, Learned(m.first, values, self.watermark))
+            out.send(learner, Learned(m.first, values, self.chosen.watermark))
 
     def _on_learned(self, teacher: NodeId, m: Learned, out: Outbox) -> None:
-        before = self.watermark
+        if self.role is Role.LEADER:
+            return  # perhaps chosen in a higher ballot, and not what this leader has proposed there
+        before = self.chosen.watermark
         for slot, value in enumerate(m.values, m.first):
-            self._learn(slot, value)
+            self.chosen.learn(slot, value)
         self._carry_out(out)
-        if before < self.watermark < m.chosen:  # a copy of this message teaches nothing, and asks for nothing
-            out.send(teacher, Learn(self.watermark + 1))
+        if before < self.chosen.watermark < m.chosen:  # a copy of this message teaches nothing, and asks for nothing
+            out.send(teacher, Learn(self.chosen.watermark + 1))
 
     def _carry_out(self, out: Outbox) -> None:
         """Execute what is chosen, in the order of the slots (§3)."""
-        before = self.watermark
-        while self.watermark + 1 in self.learned:
-            value = self.learned.pop(self.watermark + 1)
-            self.chosen.append(value)
-            self._execute(self.watermark, value, out)
-        if self.watermark > before:
-            out.observe("commit", slot=self.watermark)
+        before = self.chosen.watermark
+        for slot, value in self.chosen.in_order():
+            self._execute(slot, value, out)
+        if self.chosen.watermark > before:
+            out.observe("commit", slot=self.chosen.watermark)
 
     def _execute(self, slot: int, value: Value, out: Outbox) -> None:
         out.observe("decide", slot=slot, digest=digest(value))

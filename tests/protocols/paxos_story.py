@@ -1,0 +1,154 @@
+"""Stories of Paxos and Multi-Paxos: a cluster played step by step and written down as a page that a person can follow.
+
+Every step is one handler: what happened, its effects in order, and the state that it left where that changed.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from bench.node import Append, CancelTimer, Command, Effect, Message, NodeId, Observe, Request, Save, Send, SetTimer
+from bench.protocols.multipaxos import MultiPaxos
+from bench.protocols.multipaxos import Parameters as MultiPaxosParameters
+from bench.protocols.paxos import Parameters as PaxosParameters
+from bench.protocols.paxos import Paxos
+from tests.bench.sansio import Cluster, Packet
+
+FOLDER = Path(__file__).with_name("transcripts")
+THREE = ("n1", "n2", "n3")
+
+
+def multipaxos(ids: tuple[NodeId, ...] = THREE, node: type[MultiPaxos] = MultiPaxos) -> Cluster:
+    return Cluster(ids, lambda id: node(id, ids, MultiPaxosParameters()))
+
+
+def paxos(ids: tuple[NodeId, ...] = THREE, node: type[Paxos] = Paxos) -> Cluster:
+    return Cluster(ids, lambda id: node(id, ids, PaxosParameters()))
+
+
+def packet(cluster: Cluster, kind: type[Message], sender: NodeId, to: NodeId) -> Packet:
+    """The oldest message of this type on this link."""
+    return next(p for p in cluster.wire if isinstance(p.message, kind) and (p.sender, p.to) == (sender, to))
+
+
+class Story:
+    """Told by the steps that a test takes. Every step also checks that a copy of the cluster does the same."""
+
+    def __init__(self, title: str, cluster: Cluster) -> None:
+        self.cluster = cluster
+        self.lines = [title, "=" * len(title)]
+        self._shown = {id: state(cluster, id) for id in cluster.ids}
+
+    def say(self, text: str) -> None:
+        self.lines += ["", f"# {text}"]
+
+    def ring(self, id: NodeId, timer: str) -> None:
+        twin = self.cluster.fork()
+        effects = self.cluster.ring(id, timer)
+        self._write(f"{id}: {timer} timer", id, effects, twin, twin.ring(id, timer))
+
+    def deliver(self, kind: type[Message], sender: NodeId, to: NodeId) -> None:
+        arriving = packet(self.cluster, kind, sender, to)
+        twin = self.cluster.fork()
+        effects = self.cluster.deliver(arriving)
+        self._write(f"{sender} -> {to}: {words(arriving.message)}", to, effects, twin, twin.deliver(arriving))
+
+    def lose(self, kind: type[Message], sender: NodeId, to: NodeId) -> None:
+        lost = packet(self.cluster, kind, sender, to)
+        self.cluster.wire.remove(lost)
+        self.lines += ["", f"{sender} -> {to}: {words(lost.message)}   LOST"]
+
+    def ask(self, client: NodeId, sequence: int, command: Command, node: NodeId) -> None:
+        self.cluster.ask(client, sequence, command, node)
+        self.deliver(Request, client, node)
+
+    def settle(self) -> None:
+        """Deliver all that is under way, in the order of sending."""
+        while self.cluster.wire:
+            oldest = self.cluster.wire[0]
+            self.deliver(type(oldest.message), oldest.sender, oldest.to)
+
+    def restart(self, id: NodeId) -> None:
+        twin = self.cluster.fork()
+        effects = self.cluster.start(id)
+        self._write(f"{id}: crashes, and starts again with what is on its disk", id, effects, twin, twin.start(id))
+
+    def _write(self, step: str, id: NodeId, effects: list[Effect], twin: Cluster, theirs: list[Effect]) -> None:
+        assert theirs == effects
+        assert twin.nodes == self.cluster.nodes
+        assert hash(twin.nodes[id]) == hash(self.cluster.nodes[id])
+        assert twin.nodes[id] is not self.cluster.nodes[id]
+        self.lines += ["", step, *(f"    {effect_in_words(effect)}" for effect in effects)]
+        now = state(self.cluster, id)
+        if now != self._shown[id]:
+            self.lines.append(f"  {id} is {now}")
+            self._shown[id] = now
+
+    def check(self, name: str) -> None:
+        """Compare with the transcript that is kept; with AFTERSHOCK_REGENERATE=1 keep this one instead."""
+        text = "\n".join(self.lines) + "\n"
+        path = FOLDER / f"{name}.txt"
+        if os.environ.get("AFTERSHOCK_REGENERATE"):
+            path.write_text(text, encoding="utf-8", newline="\n")
+        assert path.read_bytes() == text.encode(), (
+            f"{path.name} tells another story: read it, then AFTERSHOCK_REGENERATE=1"
+        )
+
+
+def state(cluster: Cluster, id: NodeId) -> str:
+    """What a reader of the story wants to know of a node."""
+    node = cluster.nodes[id]
+    if isinstance(node, MultiPaxos):
+        accepted = " ".join(f"[{p.slot} in {p.ballot}: {shown(p.value)}]" for _, p in sorted(node.accepted.items()))
+        role = f"{node.role.value} with ballot {node.ballot}" if node.ballot else node.role.value
+        return f"{role}; promised {node.promised}; accepted {accepted or 'nothing'}; chosen {node.chosen.watermark}"
+    assert isinstance(node, Paxos)
+    instance = node.chosen.watermark + 1
+    vote = node.votes.get(instance)
+    cast = "no vote" if vote is None else f"voted in {vote.ballot} for {shown(vote.value)}"
+    trying = f" with ballot {node.ballot}" if node.ballot else ""
+    return f"{node.phase.value}{trying}; instance {instance}: promised {node.promised.get(instance, 0)}, {cast}"
+
+
+def shown(value: object) -> str:
+    match value:
+        case Request(session, sequence, command):
+            return f"{session}#{sequence} {command}"
+        case None:
+            return "–"
+        case tuple():
+            return f"({', '.join(map(shown, value))})"
+        case msgspec.Struct():
+            return words(value)
+        case _:
+            return str(value)
+
+
+def words(value: msgspec.Struct) -> str:
+    """A message or record by the names of its fields."""
+    if isinstance(value, Request):
+        return f"Request {shown(value)}"
+    fields = [f"{name} {shown(getattr(value, name))}" for name in value.__struct_fields__]
+    return f"{type(value).__name__} {', '.join(fields)}"
+
+
+def effect_in_words(effect: Effect) -> str:
+    match effect:
+        case Send(to, message):
+            return f"send {to}: {words(message)}"
+        case SetTimer(timer, span):
+            return f"set {timer} timer: {span}"
+        case CancelTimer(timer):
+            return f"cancel {timer} timer"
+        case Save(name, record):
+            return f"save {name}: {record}"
+        case Append(records):
+            return f"append {', '.join(words(record) for record in records)}"
+        case Observe(what, term, slot, digest):
+            about = [f"term {term}" if term else "", f"slot {slot}" if slot else "", digest or ""]
+            return " ".join(["observe", what, *(part for part in about if part)])
+        case _:
+            raise TypeError(f"no effect of these protocols: {effect}")

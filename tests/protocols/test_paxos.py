@@ -1,0 +1,106 @@
+"""Paxos and Multi-Paxos keep what they promise under every shipped fault, and cost what their papers say."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.node import NodeId, RequirementBroken
+from bench.parts.ballot import ballot_above, highest
+from bench.parts.chosen import Chosen
+from bench.protocols.multipaxos import MultiPaxos, Parameters, PValue
+from tests.bench.runs import run, run_shipped
+
+SHIPPED = ("bad-network", "bridge", "partition-leader", "pause-leader", "restart-everybody", "steady")
+MS = 1_000_000
+
+
+@pytest.mark.parametrize("column", ["multipaxos/log", "paxos/log"])
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_scenario_ends_as_promised(name: str, column: str) -> None:
+    seen = run_shipped(name, column)
+    assert seen.result.status == "as expected", seen.result.notes
+    assert {each.name for each in seen.result.judged if each.expected == "valid"} >= {
+        "linearizable", "agreement", "leadership", "invariants", "progress",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("column", ["multipaxos/log", "paxos/log"])
+@pytest.mark.parametrize("nodes", [3, 5])
+def test_random_faults_break_no_promise(column: str, nodes: int) -> None:
+    for seed in range(3):
+        seen = run_shipped("random-faults", column, seed, (f"cluster.nodes={nodes}",))
+        assert seen.result.status == "as expected", (seed, seen.result.notes)
+
+
+def latencies(column: str, fsync: int) -> set[int]:
+    """Every latency, in nanoseconds, that a client alone sees of its writes; links take 10 ms."""
+    recording = run(
+        f"""
+        duration = "6s"
+        protocols = ["{column}"]
+        [cluster]
+        nodes = 3
+        latency = "10ms"
+        fsync = "{fsync}ms"
+        [workload]
+        kind = "kv"
+        clients = 1
+        mix = {{ write = 1 }}
+        """,
+        column,
+    ).recording
+    operations = [op for op in recording.history.operations() if op.time > 2_000 * MS and not op.final]
+    assert len(operations) > 40
+    return {op.return_time - op.time for op in operations if op.return_time is not None}
+
+
+def test_a_leaders_command_costs_one_round_trip_and_a_sync_at_each_end() -> None:
+    """The leader syncs what it has accepted, 5 ms, and asks, 10 ms; a follower syncs, 5 ms, and answers, 10 ms."""
+    assert latencies("multipaxos/log", 0) == {20 * MS}
+    assert latencies("multipaxos/log", 5) == {30 * MS}
+
+
+def test_a_command_without_a_leader_costs_both_phases() -> None:
+    """Phase 1 syncs a promise at each end and phase 2 a vote, each with a round trip: twice a leader's command.
+
+    The chosen value is written without waiting for it: an operation that comes within that sync waits for the rest.
+    """
+    assert latencies("paxos/log", 0) == {40 * MS}
+    assert latencies("paxos/log", 5) == {60 * MS}
+
+
+def test_ballots_of_different_proposers_are_disjoint_and_grow() -> None:
+    for members in range(1, 6):
+        used = {index: [ballot_above(seen, index, members) for seen in range(60)] for index in range(members)}
+        assert all(ballot > seen for ballots in used.values() for seen, ballot in enumerate(ballots))
+        assert sum(len(set(ballots)) for ballots in used.values()) == len(set().union(*used.values()))
+
+
+def test_the_highest_ballot_wins_and_no_vote_is_none() -> None:
+    votes = [PValue(1, ballot, None) for ballot in (4, 9, 3)]
+    assert highest(votes) == votes[1]
+    assert highest([]) is None
+
+
+def test_a_second_value_for_a_slot_is_a_finding_on_either_side_of_a_gap() -> None:
+    chosen: Chosen[str] = Chosen()
+    chosen.learn(1, "a")
+    chosen.learn(3, "c")
+    assert list(chosen.in_order()) == [(1, "a")]
+    for slot in (1, 3):
+        with pytest.raises(RequirementBroken, match="no two values"):
+            chosen.learn(slot, "b")
+    chosen.learn(2, "b")
+    assert list(chosen.in_order()) == [(2, "b"), (3, "c")]
+    assert chosen.since(2) == ("b", "c")
+
+
+def test_what_is_asked_again_goes_in_runs_and_only_to_those_who_have_not_accepted() -> None:
+    """A run ends at a slot that was accepted, and at the size of a message."""
+    ids: tuple[NodeId, ...] = ("n1", "n2", "n3")
+    node = MultiPaxos("n1", ids, Parameters(slots_max=2))
+    node.overdue = 7
+    node.proposals = dict.fromkeys(range(1, 9))
+    node.acceptors = {slot: {"n1"} | ({"n2"} if slot == 4 else set()) for slot in range(1, 9)}
+    assert node._unanswered("n2") == [(1, (None, None)), (3, (None,)), (5, (None, None))]
+    assert node._unanswered("n3") == [(1, (None, None)), (3, (None, None)), (5, (None, None))]

@@ -1,0 +1,229 @@
+"""Every crash there is: each handler of a story of Paxos and of Multi-Paxos is cut after each of its effects.
+
+With every part of the last writes that can be on disk. Then the node starts again from its disk, each of the others in
+turn is cut off (or nobody is), and those that are left serve a client: nobody may have lost anything that was
+acknowledged, nor learn anything else, and in the end all have the same commands.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import pytest
+
+from bench.node import Answer, Command, Effect, NodeId, Outbox, Request, RequirementBroken
+from bench.protocols import multipaxos as multi
+from bench.protocols import paxos as single
+from bench.protocols.multipaxos import MultiPaxos
+from bench.protocols.paxos import Paxos
+from checkers import Outcome, agreement, leadership
+from tests.bench.sansio import Cluster, Packet, cuts
+from tests.protocols.paxos_story import THREE, multipaxos, packet, paxos
+
+Step = Packet | tuple[NodeId, str]
+Script = Callable[[Cluster], Iterator[Step]]
+
+
+class Moment(NamedTuple):
+    """A cluster in which ``id`` has just handled something, and none of the ``effects`` has taken place yet."""
+
+    before: Cluster
+    id: NodeId
+    effects: list[Effect]
+
+
+def moments(cluster: Cluster, script: Script) -> Iterator[Moment]:
+    """The story, handler by handler."""
+    for step in script(cluster):
+        if isinstance(step, Packet):
+            id, effects = step.to, cluster.delivering(step)
+        else:
+            id, effects = step[0], cluster.ringing(*step)
+        yield Moment(cluster.fork(), id, effects)
+        for effect in effects:
+            cluster.perform(id, effect)
+
+
+def write(value: int) -> Command:
+    return Command("write", "x", value)
+
+
+def all_under_way(cluster: Cluster) -> Iterator[Step]:
+    while cluster.wire:
+        yield cluster.wire[0]
+
+
+def leaders(cluster: Cluster) -> Iterator[Step]:
+    """n1 leads and proposes; before n3 hears of it, n3 promises itself to n2, which leads then. n3 misses a write."""
+    yield "n1", "election"
+    yield packet(cluster, multi.Prepare, "n1", "n3")
+    yield packet(cluster, multi.Promise, "n3", "n1")
+    yield cluster.ask("c1", 1, write(1), "n1")
+    yield "n2", "election"
+    cluster.wire = [p for p in cluster.wire if "n3" in (p.sender, p.to)]  # the two do not hear each other
+    yield packet(cluster, multi.Prepare, "n2", "n3")
+    yield from all_under_way(cluster)
+    yield cluster.ask("c1", 1, write(1), "n2")
+    yield from all_under_way(cluster)
+    yield cluster.ask("c1", 2, write(2), "n2")
+    cluster.wire = [p for p in cluster.wire if p.to != "n3"]
+    yield from all_under_way(cluster)
+    yield "n2", "heartbeat"
+    yield from all_under_way(cluster)
+
+
+def duellists(cluster: Cluster) -> Iterator[Step]:
+    """n1 and n2 have a command each, and spoil each other's first ballots; in the end n1 and n3 decide."""
+    yield cluster.ask("c1", 1, write(1), "n1")
+    yield packet(cluster, single.Prepare, "n1", "n3")
+    yield cluster.ask("c2", 1, write(2), "n2")
+    yield packet(cluster, single.Prepare, "n2", "n3")
+    yield packet(cluster, single.Promise, "n3", "n1")
+    yield packet(cluster, single.Accept, "n1", "n3")
+    yield packet(cluster, single.Promise, "n3", "n2")
+    yield from all_under_way(cluster)
+    yield "n1", "round"
+    while cluster.wire:
+        if isinstance(cluster.wire[0].message, single.Accept) and cluster.wire[0].to == "n2":
+            del cluster.wire[0]
+        else:
+            yield cluster.wire[0]
+
+
+def survive(cluster: Cluster, lost: NodeId | None, first: NodeId, late: bool) -> None:
+    """Without ``lost`` the others serve a client, ``first`` before the other; then all hear of everything.
+
+    What was under way at the crash is lost, or arrives ``late``, at ``lost`` too, which then falls silent.
+    """
+    cluster = cluster.fork()
+    for under_way in list(cluster.wire):
+        if late:
+            cluster.deliver(under_way)
+        else:
+            cluster.wire.remove(under_way)
+
+    def settle(without: NodeId | None) -> None:
+        cluster.drain(lambda packet: without not in (packet.sender, packet.to))
+
+    settle(lost)
+    others = [first, *(id for id in THREE if id not in (first, lost))]
+    serve(cluster, "c8", others, lambda: settle(lost))
+    for id in reversed(THREE):
+        serve(cluster, f"c9{id}", [id, *(other for other in THREE if other != id)], lambda: settle(None))
+    for id in THREE:
+        if "heartbeat" in cluster.timers[id]:
+            cluster.ring(id, "heartbeat")
+    settle(None)
+    judge(cluster)
+
+
+def serve(cluster: Cluster, client: NodeId, nodes: list[NodeId], settle: Callable[[], None]) -> None:
+    """A client asks these in turn until it is answered; whatever else is due at one of them is due before."""
+    for node in nodes * 8:
+        for timer in ("round", "heartbeat", "election"):
+            if timer in cluster.timers[node] and not (timer == "election" and any_leader(cluster, nodes)):
+                cluster.ring(node, timer)
+                settle()
+        cluster.ask(client, 1, Command("write", "y", 3), node)
+        settle()
+        if any(p.to == client and isinstance(p.message, Answer) for p in cluster.answers):
+            return
+    raise AssertionError(f"{' and '.join(nodes)} could not serve a client")
+
+
+def any_leader(cluster: Cluster, nodes: list[NodeId]) -> bool:
+    return any("heartbeat" in cluster.timers[id] for id in nodes)
+
+
+def judge(cluster: Cluster) -> None:
+    for checker in (agreement, leadership):
+        verdict = checker.check(cluster.observations)
+        assert verdict.outcome is not Outcome.INVALID, verdict
+    chosen = [requests(cluster, id) for id in THREE]
+    assert chosen[0] == chosen[1] == chosen[2]
+    for answer in cluster.answers:
+        if isinstance(answer.message, Answer):
+            assert (answer.to, answer.message.sequence) in chosen[0], f"{answer} was acknowledged, and is lost"
+
+
+def requests(cluster: Cluster, id: NodeId) -> list[tuple[str, int]]:
+    """What this node has carried out, in order."""
+    node = cluster.nodes[id]
+    if isinstance(node, MultiPaxos):
+        batches: list[tuple[Request, ...]] = [() if value is None else (value,) for value in node.chosen.since(1)]
+    else:
+        assert isinstance(node, Paxos)
+        batches = list(node.chosen.since(1))
+    return [(request.session, request.sequence) for batch in batches for request in batch]
+
+
+def explore(cluster: Cluster, script: Script) -> tuple[Counter[str], str | None]:
+    """Every cut of every handler and what follows from it, until something breaks: how many there were, and what."""
+    counted: Counter[str] = Counter()
+    for number, (before, id, effects) in enumerate(moments(cluster, script), 1):
+        counted["handlers"] += 1
+        for cut in cuts(effects):
+            counted["cuts"] += 1
+            died = before.fork()
+            for effect in cut.done:
+                died.perform(id, effect)
+            for kept in cut.kept:
+                died.disks[id].write(kept)
+            died.start(id)
+            for lost in (None, *THREE):
+                for first in THREE:
+                    if id == lost or first == lost:
+                        continue
+                    counted["lives"] += 1
+                    try:
+                        survive(died, lost, first, late=lost is None or (counted["lives"] + number) % 2 == 0)
+                    except (AssertionError, RequirementBroken) as error:
+                        return counted, f"handler {number} of {id}, {cut}, without {lost}, {first} first: {error}"
+    return counted, None
+
+
+@pytest.mark.parametrize(("cluster", "script"), [(multipaxos, leaders), (paxos, duellists)])
+def test_every_cut_of_every_handler_is_survived(cluster: Callable[[], Cluster], script: Script) -> None:
+    counted, broken = explore(cluster(), script)
+    assert broken is None, broken
+    assert counted["handlers"] > 20
+    assert counted["cuts"] > 80
+    assert counted["lives"] > 300
+
+
+class ForgetfulMultiPaxos(MultiPaxos):
+    """Keeps its promises in memory."""
+
+    def _save_promise(self, out: Outbox) -> None: ...
+
+
+class HurriedMultiPaxos(MultiPaxos):
+    """Says that it has accepted what is not on disk yet."""
+
+    def _on_accept(self, leader: NodeId, m: multi.Accept, out: Outbox) -> None:
+        super()._on_accept(leader, m, out)
+        out.effects.sort(key=lambda effect: type(effect).__name__ != "Send")
+
+
+class HurriedPaxos(Paxos):
+    """The same, of a single instance."""
+
+    def _on_accept(self, proposer: NodeId, m: single.Accept, out: Outbox) -> None:
+        super()._on_accept(proposer, m, out)
+        out.effects.sort(key=lambda effect: type(effect).__name__ != "Send")
+
+
+@pytest.mark.parametrize(
+    ("cluster", "script"),
+    [
+        (multipaxos(node=ForgetfulMultiPaxos), leaders),
+        (multipaxos(node=HurriedMultiPaxos), leaders),
+        (paxos(node=HurriedPaxos), duellists),
+    ],
+    ids=["forgetful multipaxos", "hurried multipaxos", "hurried paxos"],
+)
+def test_the_same_cuts_convict_who_promises_what_is_not_on_disk(cluster: Cluster, script: Script) -> None:
+    _, broken = explore(cluster, script)
+    assert broken is not None

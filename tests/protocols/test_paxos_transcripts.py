@@ -1,0 +1,132 @@
+"""Paxos and Multi-Paxos step by step, as pages that a person can follow; compared with what was kept, byte for byte.
+
+AFTERSHOCK_REGENERATE=1 python -m pytest tests/protocols/test_paxos_transcripts.py writes them anew.
+"""
+
+from __future__ import annotations
+
+from bench.node import Answer, Command
+from bench.protocols import multipaxos as multi
+from bench.protocols import paxos as single
+from tests.protocols.paxos_story import Story, multipaxos, packet, paxos
+
+
+def write(value: int) -> Command:
+    return Command("write", "x", value)
+
+
+def test_a_duel_is_over_when_one_of_the_two_pauses() -> None:
+    story = Story("Two proposers take turns to spoil each other's ballot, until one pauses (§2.4)", paxos())
+    story.say("n1 prepares, and n2 and n3 promise. Before it can propose, n2 prepares a higher ballot with n3.")
+    story.ask("c1", 1, write(1), "n1")
+    story.deliver(single.Prepare, "n1", "n2")
+    story.deliver(single.Prepare, "n1", "n3")
+    story.ask("c2", 1, write(2), "n2")
+    story.deliver(single.Prepare, "n2", "n3")
+    story.say("So what n1 proposes is refused.")
+    story.deliver(single.Promise, "n2", "n1")
+    story.deliver(single.Accept, "n1", "n3")
+    story.deliver(single.Nack, "n3", "n1")
+    story.say("n1 tries again with a higher ballot, before n2 can propose.")
+    story.ring("n1", "round")
+    story.deliver(single.Prepare, "n1", "n3")
+    story.say("So what n2 proposes is refused. It pauses, and for longer than n1 needs.")
+    story.deliver(single.Promise, "n3", "n2")
+    story.deliver(single.Accept, "n2", "n3")
+    story.deliver(single.Nack, "n3", "n2")
+    story.settle()
+    story.say("n1's vote has bound it to its first value. The turn of n2 comes in the next instance.")
+    story.ring("n2", "round")
+    story.settle()
+    assert [(p.to, type(p.message)) for p in story.cluster.answers] == [("c1", Answer), ("c2", Answer)]
+    story.check("paxos-duel")
+
+
+def test_a_promise_outlives_its_acceptor_and_its_message() -> None:
+    story = Story("A promise is lost on the wire, its acceptor crashes, and it still counts (§2.2)", paxos())
+    story.say("n1 has the promises of n3 and itself, and what it proposes is slow.")
+    story.ask("c1", 1, write(1), "n1")
+    story.lose(single.Prepare, "n1", "n2")
+    story.deliver(single.Prepare, "n1", "n3")
+    story.deliver(single.Promise, "n3", "n1")
+    story.lose(single.Accept, "n1", "n2")
+    story.say("n3 promises a higher ballot to n2. The promise is lost, and n3 crashes.")
+    story.ask("c2", 1, write(2), "n2")
+    story.deliver(single.Prepare, "n2", "n3")
+    story.lose(single.Promise, "n3", "n2")
+    story.restart("n3")
+    story.say("Now n1's proposal arrives. n3 knows what it has promised, although n2 does not.")
+    story.deliver(single.Accept, "n1", "n3")
+    assert packet(story.cluster, single.Nack, "n3", "n1")
+    story.say("n2 hears from n1, whose vote it has to propose: it may have been chosen.")
+    story.settle()
+    story.ring("n2", "round")
+    story.settle()
+    assert [(p.to, type(p.message)) for p in story.cluster.answers] == [("c1", Answer), ("c2", Answer)]
+    story.check("paxos-lost-promise")
+
+
+def test_a_hole_is_filled_with_a_no_op() -> None:
+    story = Story("A new leader fills the hole before a command that may be chosen (§3)", multipaxos())
+    story.say("n1 leads.")
+    story.ring("n1", "election")
+    story.lose(multi.Prepare, "n1", "n3")
+    story.settle()
+    story.say("It proposes two commands. Nobody hears of the first; n2 accepts the second, and n1 crashes.")
+    story.ask("c1", 1, write(1), "n1")
+    story.ask("c2", 1, write(2), "n1")
+    for to in ("n2", "n3"):
+        story.lose(multi.Accept, "n1", to)
+    story.lose(multi.Accept, "n1", "n3")
+    story.deliver(multi.Accept, "n1", "n2")
+    story.lose(multi.Accepted, "n2", "n1")
+    story.say("n3 succeeds it with n2's promise, which names slot 2: so slot 1 is a hole.")
+    story.ring("n3", "election")
+    story.lose(multi.Prepare, "n3", "n1")
+    story.settle()
+    story.say("The first command is asked again, and comes third. n1 learns it all at the next heartbeat.")
+    story.restart("n1")
+    story.ask("c1", 1, write(1), "n3")
+    story.settle()
+    story.ring("n3", "heartbeat")
+    story.settle()
+    for id in story.cluster.ids:
+        node = story.cluster.nodes[id]
+        assert isinstance(node, multi.MultiPaxos)
+        assert [multi.digest(value) for value in node.chosen.since(1)] == [
+            "no-op",
+            "c2#1 write x = 2",
+            "c1#1 write x = 1",
+        ]
+    story.check("multipaxos-hole")
+
+
+def test_a_leader_does_not_take_late_lessons_for_its_own_proposals() -> None:
+    story = Story("What a leader learns late may have been chosen in a higher ballot than its own", multipaxos())
+    story.say("n1 leads, and n2 has chosen slot 1 with it. n3 has missed that, and asks; the request is slow.")
+    story.ring("n1", "election")
+    story.lose(multi.Prepare, "n1", "n3")
+    story.deliver(multi.Prepare, "n1", "n2")
+    story.deliver(multi.Promise, "n2", "n1")
+    story.settle()
+    story.ask("c1", 1, write(1), "n1")
+    story.lose(multi.Accept, "n1", "n3")
+    story.settle()
+    story.ring("n1", "heartbeat")
+    story.deliver(multi.Heartbeat, "n1", "n3")
+    story.lose(multi.Heartbeat, "n1", "n2")
+    story.say("Meanwhile n3 campaigns with n2, and proposes for slot 2, which nobody hears of.")
+    story.ring("n3", "election")
+    story.lose(multi.Prepare, "n3", "n1")
+    story.deliver(multi.Prepare, "n3", "n2")
+    story.deliver(multi.Promise, "n2", "n3")
+    story.ask("c3", 1, write(3), "n3")
+    lessons = [p for p in story.cluster.wire if isinstance(p.message, multi.Learn)]
+    assert [(p.sender, p.to) for p in lessons] == [("n3", "n1")]
+    story.say("n1's answer comes when n3 leads: it says nothing about n3's proposals, and is put aside.")
+    story.deliver(multi.Learn, "n3", "n1")
+    before = story.cluster.nodes["n3"].copy()
+    story.deliver(multi.Learned, "n1", "n3")
+    assert story.cluster.nodes["n3"] == before
+    story.settle()
+    story.check("multipaxos-late-lesson")

@@ -1,0 +1,213 @@
+"""Zab in whole runs: the shipped scenarios, seeds that once found a mistake, its mutants, and what it costs."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.node import Answer, Command, Outbox, Refusal, Request, Saved, Send
+from bench.protocols.zab import (
+    NOTHING,
+    PROTOCOL,
+    TICK,
+    LocalZab,
+    Parameters,
+    Role,
+    Sync,
+    SyncReply,
+    SyncZab,
+    Vote,
+    Zab,
+    Zxid,
+)
+from checkers import Outcome
+from tests.bench.runs import REGISTRY, Run, run, run_shipped
+from tests.bench.sansio import Cluster, Packet
+from tests.protocols.test_zab_cuts import IDS, Servers
+
+MUTANTS = sorted(name for name, protocol in REGISTRY.protocols.items() if name.endswith("_zab") and protocol.mutant_of)
+
+
+@pytest.mark.parametrize(
+    "name", ["steady", "partition-leader", "pause-leader", "bad-network", "bridge", "restart-everybody"]
+)
+def test_zab_keeps_its_promises_in_every_shipped_scenario(name: str) -> None:
+    assert run_shipped(name, "zab/log").result.status == "as expected"
+
+
+@pytest.mark.parametrize("nodes", [1, 2, 3, 4, 5])
+def test_zab_keeps_its_promises_under_random_faults_whatever_the_size_of_the_cluster(nodes: int) -> None:
+    random = run_shipped("random-faults", "zab/log", 1, [f"cluster.nodes={nodes}"])
+    assert not [each for each in random.result.judged if each.verdict.outcome is Outcome.INVALID]
+    assert random.recording.counters["ok"] > 20
+
+
+@pytest.mark.parametrize("seed", [47, 288])
+def test_an_acknowledged_history_says_nothing_of_what_was_proposed_since(seed: int) -> None:
+    """Once the leader counted NEWLEADER's acknowledgement for proposals that were under way: both seeds found it."""
+    random = run_shipped("random-faults", "zab/log", seed, ["cluster.nodes=3"])
+    assert random.result.status == "as expected", random.result.notes
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_mutant_is_convicted_and_its_parent_is_not(name: str) -> None:
+    assert run_shipped(f"mutants/{name}", name).result.status == "as expected"
+    assert run_shipped(f"mutants/{name}", "zab/log").result.status == "as expected"
+
+
+def test_there_are_mutants() -> None:
+    assert len(MUTANTS) >= 7
+
+
+# ---------------------------------------------------------------------------------------------------------------- costs
+
+QUIET = """
+duration = "4s"
+heal = "1s"
+protocols = ["zab"]
+[cluster]
+nodes = 3
+latency = "10ms"
+fsync = "5ms"
+[workload]
+kind = "kv"
+clients = 1
+mix = { write = 1 }
+think = "20ms"
+"""
+
+
+def _write_latencies(done: Run) -> set[int]:
+    """In nanoseconds, of the writes that were invoked when a leader was known to the client."""
+    operations = [op for op in done.recording.history.operations() if op.f == "write" and op.type == "ok"]
+    return {(op.return_time or 0) - op.time for op in operations[5:]}
+
+
+def test_an_undisturbed_write_costs_two_hops_and_two_syncs() -> None:
+    """The leader's sync, PROPOSE, a follower's sync, and ACK: 2 x 10 ms + 2 x 5 ms, to the microsecond."""
+    assert _write_latencies(run(QUIET, "zab/log")) == {30_000_000}
+
+
+def test_a_network_that_keeps_order_and_loses_nothing_repeats_nothing() -> None:
+    counters = run(QUIET, "zab/log").recording.counters
+    assert counters["packets of Propose"] == counters["packets of Ack"] - 2 == counters["packets of Commit"]
+    assert counters["packets of Propose"] == 2 * counters["packets of Answer"]
+
+
+# ------------------------------------------------------------------------------------------------------- local reads
+
+
+@pytest.mark.parametrize("mode", ["local", "sync"])
+@pytest.mark.parametrize("nodes", [3, 5])
+def test_local_reads_keep_their_promise_under_random_faults(mode: str, nodes: int) -> None:
+    random = run_shipped("random-faults", f"zab/{mode}", 1, [f"cluster.nodes={nodes}"])
+    assert random.result.status == "as expected", random.result.notes
+    assert any(each.name == "osc-u" and each.verdict for each in random.result.judged)
+
+
+@pytest.mark.parametrize("mode", ["log", "local", "sync"])
+def test_a_leader_that_slept_through_its_replacement_answers_a_sync(mode: str) -> None:
+    assert run_shipped("stale-sync", f"zab/{mode}").result.status == "as expected"
+
+
+def read(seen: int) -> Packet:
+    return Packet("c2", "n1", Request("c2", 1, Command("read", "x"), seen))
+
+
+def test_a_session_is_refused_by_a_server_that_is_behind_what_it_has_seen() -> None:
+    cluster = Cluster(("n1",), lambda id: LocalZab(id, ("n1",), Parameters()))
+    cluster.ask("c1", 1, Command("write", "x", 5), "n1")
+    cluster.wire += [read(seen=1), read(seen=2)]
+    cluster.drain()
+    assert [answer.message for answer in cluster.answers[1:]] == [Answer(1, 5, position=1), Refusal(1)]
+
+
+def test_a_server_without_a_leader_answers_no_read() -> None:
+    cluster = Cluster(IDS, lambda id: LocalZab(id, IDS, Parameters()))
+    cluster.wire = [read(seen=0)]
+    cluster.drain()
+    assert [answer.message for answer in cluster.answers if answer.to == "c2"] == [Refusal(1)]
+
+
+def test_a_sync_waits_for_what_its_leader_has_proposed() -> None:
+    servers = Servers(SyncZab, Parameters())
+    servers.settle()
+    assert servers.elect(IDS) == "n3"
+    servers.answers.clear()
+    servers.deliver(servers.ask("c1", 1, Command("write", "x", 5), "n3"))
+    servers.wire.append(read(seen=0))
+    servers.deliver(read(seen=0))
+    servers.deliver(next(packet for packet in servers.wire if isinstance(packet.message, Sync)))
+    assert not servers.answers
+    assert not any(isinstance(packet.message, SyncReply) for packet in servers.wire)
+    servers.settle()
+    assert {(answer.to, answer.message) for answer in servers.answers} == {
+        ("c1", Answer(1, 5, position=1)),
+        ("c2", Answer(1, 5, position=1)),
+    }
+
+
+# ---------------------------------------------------------------------------------------------------------------- nodes
+
+
+def test_a_vote_is_for_the_newest_epoch_then_the_newest_history_then_the_highest_id() -> None:
+    votes = [
+        Vote(1, Zxid(1, 9), "n3"),
+        Vote(2, NOTHING, "n1"),
+        Vote(2, Zxid(1, 3), "n1"),
+        Vote(2, Zxid(1, 3), "n2"),
+        Vote(2, Zxid(2, 1), "n1"),
+    ]
+    for i, worse in enumerate(votes):
+        for better in votes[i + 1 :]:
+            assert Zab._is_better(better, worse)
+            assert not Zab._is_better(worse, better)
+        assert not Zab._is_better(worse, worse)
+
+
+def test_a_cluster_of_one_leads_at_once_and_answers() -> None:
+    cluster = Cluster(("n1",), lambda id: Zab(id, ("n1",), Parameters()))
+    cluster.ask("c1", 1, Command("write", "x", 5), "n1")
+    cluster.drain()
+    assert [answer.message for answer in cluster.answers] == [Answer(1, 5, position=1)]
+    cluster.start("n1")
+    cluster.ask("c1", 2, Command("read", "x"), "n1")
+    cluster.drain()
+    assert cluster.answers[-1].message == Answer(2, 5, position=2)
+    assert {seen.term for seen in cluster.said if seen.what == "lead"} == {1, 2}
+
+
+def test_copies_are_equal_and_go_their_own_way() -> None:
+    node = Zab("n1", ("n1", "n2", "n3"), Parameters())
+    node.on_start(Saved(), 0, Outbox())
+    twin = node.copy()
+    assert twin == node
+    assert hash(twin) == hash(node)
+    twin.on_timer(TICK, 0, Outbox())
+    assert twin != node
+    assert node.role is twin.role is Role.LOOKING
+
+
+def test_names_of_connections_are_never_used_again_not_even_after_a_restart() -> None:
+    names: set[int] = set()
+    saved = Saved()
+    for _ in range(3):
+        node = Zab("n1", ("n1", "n2", "n3"), Parameters())
+        node.on_start(saved, 0, Outbox())
+        fresh = {node._fresh() for _ in range(100)}
+        assert not names & fresh
+        assert not names or min(fresh) > max(names)
+        names |= fresh
+        saved = Saved({"incarnation": node.incarnation})
+
+
+def test_nothing_is_said_before_the_start_is_on_disk() -> None:
+    out = Outbox()
+    Zab("n1", ("n1", "n2"), Parameters()).on_start(Saved(), 0, out)
+    assert "incarnation" in str(out.effects[0])
+    assert any(isinstance(effect, Send) for effect in out.effects[1:])
+
+
+def test_the_stated_bound_follows_the_parameters() -> None:
+    slow = Parameters(sync_limit=10, init_limit=20)
+    assert PROTOCOL.recovers_within(Parameters()) == 2_680_000
+    assert PROTOCOL.recovers_within(slow) > 2 * PROTOCOL.recovers_within(Parameters())
