@@ -16,13 +16,15 @@ ifneq ($(shell $(bin)/python -c pass 2>/dev/null && cat $(ready) 2>/dev/null),$(
 unfit := unfit
 endif
 
-.PHONY: help demo test lint sweep bench docs clean python unfit
+.PHONY: help demo test lint verify verify-quick sweep bench docs clean python unfit
 .DEFAULT_GOAL := help
 
 help:
 	@echo 'make demo    run a shipped scenario: Raft under fault, judged and drawn'
 	@echo 'make test    the tests                     (ARGS="-k raft" narrows them)'
 	@echo 'make lint    ruff, mypy --strict, import-linter'
+	@echo 'make verify  all that guarantees.toml names, compared with guarantees.lock'
+	@echo 'make verify-quick   a few seeds of each'
 	@echo 'make sweep   random faults over many seeds, as a table'
 	@echo 'make bench   how fast it is, as a table'
 	@echo 'make docs    writes docs/scenarios.md and the pictures in docs/images again'
@@ -40,6 +42,12 @@ lint: $(ready)
 	$(bin)/ruff format --check
 	$(bin)/mypy
 	$(bin)/lint-imports
+
+verify: $(ready)
+	@$(bin)/aftershock verify $(ARGS)
+
+verify-quick: $(ready)
+	@$(bin)/aftershock verify --profile quick $(ARGS)
 
 sweep: $(ready)
 	@$(bin)/python -m benchmarks.sweep $(ARGS)

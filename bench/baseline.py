@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, assert_never
 
 import msgspec
 from msgspec import Meta
@@ -22,9 +22,10 @@ from msgspec import Meta
 from bench import store
 from bench.run import Status, merge
 from bench.store import Results
-from checkers import Outcome, progress
+from checkers import progress
 from scenarios.manifest import Limits, Profile, Seeds, Tolerance
 from scenarios.problems import BadScenario, Problem
+from scenarios.schema import Expectation
 from scenarios.source import Key, lines_of, parse, read_text
 from scenarios.tables import MISSING, Tables
 from scenarios.units import Duration
@@ -33,6 +34,9 @@ FORMAT = 1
 SLACK = 1_000
 """Microseconds by which recovery may always drift: below that, a share of next to nothing says nothing."""
 
+Said = Literal["valid", "invalid", "unknown"]
+SAID: tuple[Said, ...] = ("valid", "invalid", "unknown")
+Counts = dict[Said, Annotated[int, Meta(ge=1)]]
 Weight = Literal["worse", "unknown", "better"]
 
 
@@ -49,7 +53,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_un
 
     seeds: Seeds
     status: Status
-    verdicts: dict[str, dict[Literal["valid", "invalid", "unknown"], Annotated[int, Meta(ge=1)]]]
+    verdicts: dict[str, Counts]
     recovery: Duration | None = None  # the mean over the seeds on which clients were served again
     recovery_worst: Duration | None = None
     messages: Annotated[float, Meta(ge=0)] | None = None  # for each operation that completed
@@ -117,7 +121,11 @@ def load(path: Path) -> Baseline | None:
     if not os.path.lexists(path):
         return None
     source = str(path)
-    tree, text, problems = parse(read_text(path), source)
+    way_out = Problem(source, 0, "", "take it from version control, or remove it and record it again with --update")
+    try:
+        tree, text, problems = parse(read_text(path), source)
+    except BadScenario as bad:
+        raise BadScenario([*bad.problems, way_out]) from None
     tables = Tables()
     lock = tables.struct(_Lock, tree, (), "a baseline")
     if problems or tables.findings or lock is MISSING:
@@ -126,8 +134,7 @@ def load(path: Path) -> Baseline | None:
             Problem(source, _line(finding.key, lines), ".".join(map(str, finding.key)), finding.what, finding.hint)
             for finding in tables.findings
         ]
-        problems.append(Problem(source, 0, "", "take it from version control, or write it again with --update"))
-        raise BadScenario(problems)
+        raise BadScenario([*problems, way_out])
     return Baseline(quick=_flat(lock.quick), full=_flat(lock.full))
 
 
@@ -170,7 +177,7 @@ def _written(entry: Entry) -> Iterator[str]:
         yield f"events   = {entry.events:.2f}"
     wide = max((len(_key(checker)) for checker in entry.verdicts), default=0)
     for checker, counts in entry.verdicts.items():
-        told = ", ".join(f"{outcome} = {counts[outcome]}" for outcome in Outcome if counts.get(outcome))
+        told = ", ".join(f"{outcome} = {counts[outcome]}" for outcome in SAID if counts.get(outcome))
         yield f"verdicts.{_key(checker):<{wide}} = {{ {told} }}"
 
 
@@ -181,12 +188,12 @@ def _key(name: str) -> str:
 # ------------------------------------------------------------------------------------------------------------ comparing
 
 
-def compare(before: Entry, now: Entry, tolerance: Tolerance) -> list[Change]:
-    """What is different, the verdicts first."""
+def compare(before: Entry, now: Entry, tolerance: Tolerance, expected: Mapping[str, Expectation]) -> list[Change]:
+    """What is different, the verdicts first; ``expected`` is what is expected now, by checker."""
     if before.seeds != now.seeds:
         what = f"seeds {before.seeds} are recorded, {now.seeds} were run: not to be compared"
         return [Change("unknown", "seeds", what)]
-    changes = [*_verdicts(before, now)]
+    changes = [*_verdicts(before, now, expected)]
     if now.recovery is not None and before.recovery is not None:
         drift = int(before.recovery * tolerance.recovery) + SLACK
         if abs(now.recovery - before.recovery) > drift:
@@ -204,7 +211,7 @@ def compare(before: Entry, now: Entry, tolerance: Tolerance) -> list[Change]:
     return changes
 
 
-def _verdicts(before: Entry, now: Entry) -> Iterator[Change]:
+def _verdicts(before: Entry, now: Entry, expected: Mapping[str, Expectation]) -> Iterator[Change]:
     for checker in dict.fromkeys([*now.verdicts, *before.verdicts]):
         old, new = before.verdicts.get(checker), now.verdicts.get(checker)
         if old == new:
@@ -214,16 +221,28 @@ def _verdicts(before: Entry, now: Entry) -> Iterator[Change]:
         elif old is None:
             yield Change("unknown", checker, f"{checker} was not judged when this was recorded; now: {_counts(new)}")
         else:
-            fewer_unknown = new.get("unknown", 0) < old.get("unknown", 0)
-            no_less = all(new.get(outcome, 0) >= old.get(outcome, 0) for outcome in ("valid", "invalid"))
             broken = old.get("invalid", 0) - new.get("invalid", 0)
             hint = f": {broken} breach{'es' if broken > 1 else ''} no longer seen" if broken > 0 else ""
             what = f"{checker} is {_counts(new)}; recorded: {_counts(old)}{hint}"
-            yield Change("better" if fewer_unknown and no_less else "worse", checker, what)
+            yield Change(_weight(old, new, expected.get(checker, "any")), checker, what)
 
 
-def _counts(counts: Mapping[Any, int] | None) -> str:
-    return ", ".join(f"{counts[outcome]} {outcome}" for outcome in Outcome if counts and counts.get(outcome))
+def _weight(old: Counts, new: Counts, expected: Expectation) -> Weight:
+    """More of what is expected, and of what is decided at all, is better; where either may be, any shift is a loss."""
+    match expected:
+        case "valid":
+            better = all(new.get(said, 0) <= old.get(said, 0) for said in ("invalid", "unknown"))
+        case "invalid":
+            better = all(new.get(said, 0) <= old.get(said, 0) for said in ("valid", "unknown"))
+        case "breakable" | "any":
+            better = all(new.get(said, 0) >= old.get(said, 0) for said in ("valid", "invalid"))
+        case _:
+            assert_never(expected)
+    return "better" if better else "worse"
+
+
+def _counts(counts: Counts | None) -> str:
+    return ", ".join(f"{counts[outcome]} {outcome}" for outcome in SAID if counts and counts.get(outcome))
 
 
 def _share(new: float, old: float) -> str:

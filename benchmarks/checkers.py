@@ -27,6 +27,7 @@ from checkers import History, Verdict, check, explain
 from checkers.verdict import invalid
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "histories"
+PICTURE = Path(__file__).resolve().parents[1] / "docs" / "images" / "checker-growth.png"
 
 
 def simulated(
@@ -41,8 +42,12 @@ def simulated(
 ) -> bytes:
     """JSON Lines of a valid history: clients in a closed loop, each operation applied at a moment inside its interval.
 
-    ``ask`` draws f, key and value; ``apply`` changes the state and returns value and result. With ``corrupt`` the
-    first read from that operation on gets the oldest answer given on its key: the history is invalid, as a rule.
+    ``ask`` draws f, key and value; ``apply`` changes the state and returns value and result. With ``corrupt``
+    one read, the first from that operation on that can be proved stale, gets an answer that had just been replaced.
+
+    That makes the history invalid where values are unique: what it saw began with a write p (or with nothing), p had
+    returned before another write w began, and w had returned before the read began. So w lies between p and the read
+    in every order, but is not in what was read.
     """
     points: list[tuple[float, int, int]] = []  # time, 0 invoke 1 apply 2 return, operation
     asked = []
@@ -68,16 +73,28 @@ def simulated(
     points.sort()
     states: dict[Any, Any] = {}
     answers: list[tuple[Any, Any]] = [(value, None) for _, _, value in asked]
-    old: dict[Any, Any] = {}
+    replaced: dict[Any, list[tuple[int, Any, int]]] = {}  # per key: a write, what it replaced, which began with whose
+    spans: dict[int, tuple[float, float]] = {}
+    for at, kind, n in points:
+        spans[n] = (at, at) if kind == 0 else (spans[n][0], float("inf") if fate[n] else at)
     lines = []
     for index, (at, kind, n) in enumerate(points):
         f, key, value = asked[n]
         if kind == 1:
+            before = apply(states, "get", key, None)[0] if corrupt is not None else None
             answers[n] = apply(states, f, key, value)
+            if corrupt is None:
+                continue
+            past = replaced.setdefault(key, [])
             if f in ("read", "get"):
-                if corrupt is not None and n >= corrupt and old.get(key, answers[n][0]) != answers[n][0]:
-                    answers[n], corrupt = (old[key], None), None
-                old.setdefault(key, answers[n][0])
+                for write, gone, root in reversed([] if n < corrupt or fate[n] else past):
+                    began = spans[root][1] if root >= 0 else -1.0
+                    if began < spans[write][0] and spans[write][1] < spans[n][0]:
+                        answers[n], corrupt = (gone, None), None
+                        break
+            elif answers[n][1] is not False:
+                root = -1 if not past else past[-1][2] if asked[past[-1][0]][0] == "append" else past[-1][0]
+                past.append((n, before, root))
             continue
         type_ = "invoke" if kind == 0 else "info" if fate[n] else "ok"
         said, result = (value, None) if type_ != "ok" else answers[n]
@@ -91,7 +108,7 @@ def simulated(
 
 
 def apply_register(states: dict[Any, Any], f: str, key: Any, value: Any) -> tuple[Any, Any]:
-    if f == "read":
+    if f in ("read", "get"):
         return states.get(key), None
     if f == "cas":
         if states.get(key) != value[0]:
@@ -197,13 +214,13 @@ def _nil(value: Any) -> str:
     return "nil" if value is None else str(value)
 
 
-def median(run: Callable[[], Any], times: int = 5) -> float:
+def median(run: Callable[[], Any], times: int = 5, clock: Callable[[], float] = time.perf_counter) -> float:
     """Seconds."""
     taken = []
     for _ in range(times):
-        began = time.perf_counter()
+        began = clock()
         run()
-        taken.append(time.perf_counter() - began)
+        taken.append(clock() - began)
     return statistics.median(taken)
 
 
@@ -213,6 +230,7 @@ class Porcupine:
     def __init__(self, program: str | None, limit: int) -> None:
         self.program = program
         self.limit = limit
+        self.verdicts: set[str] = set()  # of the last histories
 
     def ms(self, histories: list[History], *, append: bool) -> float | None:
         if self.program is None:
@@ -228,6 +246,7 @@ class Porcupine:
                 [self.program, kind, str(self.limit), *paths], capture_output=True, text=True, check=True
             ).stdout
         answers = json.loads(out).values()
+        self.verdicts = {answer["verdict"] for answer in answers}
         if any(answer["verdict"] == "Unknown" for answer in answers):
             return None
         return float(sum(answer["ms"] for answer in answers))
@@ -272,8 +291,11 @@ def rows(porcupine: Porcupine, quick: bool) -> Iterator[tuple[str, float, float 
         for bad in (None, size - size // 10):
             grown = History.load(simulated(Random(3), size, 50, ask_append(10), apply_append, corrupt=bad))
             kind = "ok" if bad is None else "one stale get"
-            ours = timed(grown, "kv-append")
-            yield f"kv-append, 50 clients, {size:,} operations, {kind}", ours, porcupine.ms([grown], append=True)
+            ours = timed(grown, "kv-append", "valid" if bad is None else "invalid")
+            theirs = porcupine.ms([grown], append=True)
+            if theirs is not None and porcupine.verdicts != {"Ok" if bad is None else "Illegal"}:
+                raise SystemExit(f"Porcupine says {porcupine.verdicts} of: {kind}")
+            yield f"kv-append, 50 clients, {size:,} operations, {kind}", ours, theirs
     for clients in (5, 10, 20):
         mixed = History.load(simulated(Random(4), 4_000, clients, _small_range, apply_register))
         yield (
@@ -290,11 +312,16 @@ def rows(porcupine: Porcupine, quick: bool) -> Iterator[tuple[str, float, float 
         )
 
 
-def timed(history: History, model: str) -> float:
-    """Milliseconds; infinite if it is still undecided after a minute."""
-    if check(history, model=model, timeout=60).outcome == "unknown":
+def timed(
+    history: History, model: str, expected: str = "valid", clock: Callable[[], float] = time.perf_counter
+) -> float:
+    """Milliseconds; infinite if it is still undecided after a minute. Another verdict than expected is an error."""
+    outcome = check(history, model=model, timeout=60).outcome
+    if outcome == "unknown":
         return float("inf")
-    return median(partial(check, history, model=model), 3) * 1e3
+    if outcome != expected:
+        raise SystemExit(f"a history that should be {expected} was found {outcome}")
+    return median(partial(check, history, model=model), 3, clock) * 1e3
 
 
 def _small_range(random: Random, n: int) -> tuple[str, Any, Any]:
@@ -306,6 +333,81 @@ def _small_range(random: Random, n: int) -> tuple[str, Any, Any]:
     return "cas", key, [random.randrange(5), random.randrange(5)]
 
 
+Line = list[tuple[float, float]]
+
+
+def growth() -> dict[str, dict[str, Line]]:
+    """What the picture shows: per panel, named by its horizontal axis, a line per kind of history.
+
+    In milliseconds of processor time, which says more about growth than the clock does where others use the machine.
+    """
+    sizes = (1_000, 3_000, 10_000, 30_000, 100_000)
+    crowds = (2, 5, 10, 20, 50)
+    shares = (0.0, 0.01, 0.02, 0.05, 0.1)
+
+    def cost(history: History, model: str) -> float:
+        return timed(history, model, clock=time.process_time)
+
+    def unique(size: int, clients: int = 10) -> float:
+        return cost(History.load(simulated(Random(1), size, clients, ask_register, apply_register)), "register")
+
+    def small(size: int, clients: int = 10, info: float = 0.0) -> float:
+        return cost(History.load(simulated(Random(4), size, clients, _small_range, apply_register, info=info)), "kv")
+
+    def strings(size: int, clients: int = 10) -> float:
+        return cost(History.load(simulated(Random(3), size, clients, ask_append(10), apply_append)), "kv-append")
+
+    lossy = ask_kv(100)
+
+    def chains(info: float) -> float:
+        data = without_refused(simulated(Random(2), 4_000, 10, lossy, apply_register, info=info))
+        return cost(History.load(data), "kv")
+
+    return {
+        "operations (10 clients)": {
+            UNIQUE: [(n, unique(n)) for n in sizes],
+            SMALL: [(n, small(n)) for n in sizes[:4]],
+            STRINGS: [(n, strings(n)) for n in sizes[:3]],
+        },
+        "clients (4,000 operations)": {
+            UNIQUE: [(n, unique(4_000, n)) for n in crowds],
+            SMALL: [(n, small(4_000, n)) for n in crowds],
+            STRINGS: [(n, strings(4_000, n)) for n in crowds],
+        },
+        "info, % (4,000 operations, 10 clients)": {
+            UNIQUE: [(100 * share, chains(share)) for share in shares],
+            SMALL: [(100 * share, small(4_000, info=share)) for share in shares],
+        },
+    }
+
+
+UNIQUE = "registers, unique values (zones)"
+SMALL = "kv with cas, 4 keys, 5 values (search)"
+STRINGS = "kv-append, 10 keys (search)"
+
+
+def plot(path: Path, panels: dict[str, dict[str, Line]]) -> None:
+    """One panel per horizontal axis, one colour and marker per kind of history."""
+    from matplotlib.figure import Figure
+
+    styles = {UNIQUE: ("#0072b2", "o"), SMALL: ("#d55e00", "s"), STRINGS: ("#009e73", "^")}
+    figure = Figure(figsize=(10.5, 3.6), layout="constrained")
+    axes = figure.subplots(1, len(panels), sharey=True)
+    for place, (title, lines) in zip(axes, panels.items(), strict=True):
+        for name, line in lines.items():
+            colour, marker = styles[name]
+            place.plot(*zip(*line, strict=True), color=colour, marker=marker, label=name)
+        place.set_yscale("log")
+        if title.startswith("operations"):
+            place.set_xscale("log")
+        place.set_xlabel(title)
+        place.grid(alpha=0.3)
+    axes[0].set_ylabel("processor time to the verdict, ms")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3, frameon=False)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=120, metadata={"Software": None})
+
+
 def _no_witness(name: str, *_: Any) -> Verdict:
     return invalid(name, "not explained: the time of a witness is not part of these figures")
 
@@ -315,6 +417,7 @@ def main() -> None:
     parser.add_argument("--porcupine", help="a program around Porcupine")
     parser.add_argument("--limit", type=int, default=60, help="seconds that Porcupine may take for one history")
     parser.add_argument("--quick", action="store_true", help="leave out the histories of a million operations")
+    parser.add_argument("--plot", action="store_true", help=f"only measure how it grows, and draw {PICTURE.name}")
     arguments = parser.parse_args()
     explain.conflict = explain.refuted = _no_witness  # type: ignore[assignment]
     # Compile before anything is timed.
@@ -324,6 +427,13 @@ def main() -> None:
     history = History.from_events([("invoke", 0, "write", 1), ("ok", 0, "write", 1)])
     (part,), table = Columns(history, models.by_name("register")).parts(models.by_name("register"))
     compiled.CompiledSearch(part, table).run(10)
+    if arguments.plot:
+        panels = growth()
+        for title, lines in panels.items():
+            for name, line in lines.items():
+                print(f"{title}; {name}: " + ", ".join(f"{x:g} {ms:.1f} ms" for x, ms in line))
+        plot(PICTURE, panels)
+        return
     print("| work | ms | Porcupine, ms | ratio |\n|---|---:|---:|---:|")
     for what, ours, theirs in rows(Porcupine(arguments.porcupine, arguments.limit), arguments.quick):
         other = "-" if theirs is None else f"{theirs:,.1f}"

@@ -34,7 +34,7 @@ def _step(said: Observation) -> Step:
 
 
 class Trace:
-    """A run's steps in order, observations among them; written as gzipped JSON Lines, whose text is the same everywhere."""
+    """A run's steps in order, observations among them; as gzipped JSON Lines, whose text is the same everywhere."""
 
     def __init__(self, steps: Iterable[Step | Observation] = ()) -> None:
         self._steps = list(steps)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,15 +42,18 @@ def summary(subject: Subject, report_path: str | Path, wall_seconds: float, colo
     size = f"{plural(len(subject.nodes), 'node')}, {plural(len(sessions), 'client')}"
     timed = f"{subject.duration / SECOND:g} s simulated in {wall_seconds:.1f} s"
     lines = [f"{plain(subject.scenario)}  {plain(subject.protocol)}  seed {subject.seed}     {size}, {timed}"]
-    wide = max((len(plain(judged.name)) for judged in subject.judged), default=0) + 3
-    for judged in subject.judged:
-        lines += _verdict(judged, max(wide, 15), tinted)
-    if not subject.judged:
-        lines.append("  nothing was checked")
+    lines += verdicts(subject.judged, tinted)
     if any(judged.verdict.outcome is Outcome.INVALID or not judged.as_expected for judged in subject.judged):
         lines.append(f"replay: {plain(subject.replay)}")
     lines.append(f"{_tint(subject.status, subject.status, tinted)}.   {report_path}")
     return "\n".join(lines)
+
+
+def verdicts(every: Sequence[Judged], tinted: bool = False) -> list[str]:
+    """A line for each checker, and below those that found a violation its proof."""
+    wide = max((len(plain(judged.name)) for judged in every), default=0) + 3
+    lines = [line for judged in every for line in _verdict(judged, max(wide, 15), tinted)]
+    return lines or ["  nothing was checked"]
 
 
 def _verdict(judged: Judged, wide: int, tinted: bool) -> list[str]:

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,10 +34,10 @@ class Case(msgspec.Struct, frozen=True):
     columns: tuple[str, ...]
 
 
-def plugins(files: Iterable[str]) -> tuple[str, ...]:
-    """The plugins of the project in the working directory (``[tool.aftershock]``) and those of the command line."""
+def plugins(files: Iterable[str], folder: Path = Path()) -> tuple[str, ...]:
+    """The plugins of the project in a folder (``[tool.aftershock]``), by default the working one, and these files."""
     found: Any = []
-    project = Path("pyproject.toml")
+    project = folder / "pyproject.toml"
     if project.is_file():
         try:
             table = tomllib.loads(project.read_text("utf-8")).get("tool", {}).get("aftershock", {})
@@ -46,7 +46,7 @@ def plugins(files: Iterable[str]) -> tuple[str, ...]:
             raise BadPlugin(f"{project}: {error}") from None
         if not isinstance(found, list) or not all(isinstance(file, str) for file in found):
             raise BadPlugin(f'{project}: tool.aftershock.plugins is a list of files, such as ["mine.py"]')
-    return tuple(dict.fromkeys(os.path.abspath(file) for file in [*found, *files]))
+    return tuple(dict.fromkeys(os.path.abspath(file) for file in [*(folder / file for file in found), *files]))
 
 
 def seeds(text: str) -> range:
@@ -101,7 +101,7 @@ def cases(words: Sequence[str], settings: Sequence[str], chosen: Sequence[str], 
     paths: list[Path] = []
     for word in words:
         try:
-            paths += _paths(word)
+            paths += files(word)
         except BadUsage as error:
             wrong.append(str(error))
     once = {path.resolve(): path for path in reversed(paths)}
@@ -131,25 +131,26 @@ def cases(words: Sequence[str], settings: Sequence[str], chosen: Sequence[str], 
     return found
 
 
-def _paths(word: str) -> Iterator[Path]:
-    """The files that one word means: a file, what is in a folder, or a shipped scenario."""
-    path = Path(word)
-    known = shipped()
-    if path.is_file():
-        yield path
-    elif path.is_dir():
-        inside = sorted(path.rglob("*.toml"))
-        if not inside:
+def files(word: str, folders: Iterable[Path] = (Path(),)) -> list[Path]:
+    """The files that one word means: a file, what is in a folder, or a shipped scenario.
+
+    A file or folder is looked for in each of ``folders`` in turn. Raises `BadUsage` when the word means nothing.
+    """
+    for path in (folder / word for folder in folders):
+        if path.is_file():
+            return [path]
+        if path.is_dir():
+            if inside := sorted(path.rglob("*.toml")):
+                return inside
             raise BadUsage(f"{word}: this folder holds no scenario (*.toml)")
-        yield from inside
-    elif word in known:
-        yield known[word]
-    elif named := [path for name, path in known.items() if path.stem == word]:
-        yield from named
-    elif inside := [path for name, path in known.items() if name.startswith(f"{word.rstrip('/')}/")]:
-        yield from inside
-    else:
-        names = {name.rpartition("/")[2]: name for name in known}
-        meant = nearest(word.removesuffix(".toml"), [*known, *names])
-        hint = f"; did you mean {quoted(meant)}?" if meant else "; `aftershock list scenarios` shows what is shipped"
-        raise BadUsage(f"{quoted(word)}: there is no such file, folder or shipped scenario{hint}")
+    known = shipped()
+    if word in known:
+        return [known[word]]
+    if named := [path for path in known.values() if path.stem == word]:
+        return named
+    if inside := [path for name, path in known.items() if name.startswith(f"{word.rstrip('/')}/")]:
+        return inside
+    names = {name.rpartition("/")[2]: name for name in known}
+    meant = nearest(word.removesuffix(".toml"), [*known, *names])
+    hint = f"; did you mean {quoted(meant)}?" if meant else "; `aftershock list scenarios` shows what is shipped"
+    raise BadUsage(f"{quoted(word)}: there is no such file, folder or shipped scenario{hint}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 import shlex
@@ -17,11 +16,14 @@ from typing import Any
 import msgspec
 
 from bench import store
-from bench.commands import AS_EXPECTED, BAD_INPUT, DIFFERS, UNDECIDED, given, merged
+from bench.commands import AS_EXPECTED, BAD_INPUT, DIFFERS, UNDECIDED, given, merged, publish
+from bench.commands.crew import crew
 from bench.commands.given import Case
+from bench.commands.publish import Outputs
 from bench.registry import Registry
 from bench.run import Recording, Result, Status, Unfit, execute, judge, merge, plan
 from bench.store import Facts, Results
+from reports.ci import Checked, Suite, counted
 from reports.subject import Subject
 from reports.terminal import summary
 
@@ -42,11 +44,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     command: tuple[str, ...]
 
 
-class Kept(msgspec.Struct, frozen=True):
-    """A run that has a folder. ``seconds`` is how long the simulation itself took."""
+class Stored(msgspec.Struct, frozen=True):
+    """A run that has a folder."""
 
     folder: Path
     results: Results
+
+
+class Kept(Stored, frozen=True):
+    """A run that was stored just now. ``seconds`` is how long the simulation itself took."""
+
     subject: Subject
     seconds: float
 
@@ -60,8 +67,21 @@ class Column(msgspec.Struct, frozen=True):
     status: Status
     notes: tuple[str, ...]
     checkers: dict[str, dict[str, Any]]
-    kept: tuple[Kept, ...]
+    kept: tuple[Stored, ...]
     text: str
+    path: str
+    tests: tuple[Checked, ...]
+
+    def suite(self) -> Suite:
+        """For build servers."""
+        first, last = self.seeds[0], self.seeds[-1]
+        return Suite(
+            scenario=self.scenario,
+            column=self.column,
+            seeds=str(first) if first == last else f"{first}-{last}",
+            file=publish.repository_path(self.path) or self.path,
+            tests=self.tests,
+        )
 
     def json(self) -> dict[str, Any]:
         protocol, _, mode = self.column.partition("/")
@@ -85,8 +105,9 @@ def run(
     seeds: range | None,
     workers: int | None,
     overrides: Sequence[str],
+    fail_fast: bool,
     settings: Settings,
-    as_json: bool,
+    outputs: Outputs,
 ) -> int:
     """Run everything, print what came of it, and return the exit code."""
     from bench.commands import sweep
@@ -95,28 +116,33 @@ def run(
     for case in todo:
         store.place(settings.out, case.name, case.columns[0])
     store.writable(settings.out)
+    outputs.writable()
     codes: list[int] = []
-    done: list[dict[str, Any]] = []
-    with sweep.crew(settings, seeds or range(1), workers) as crew:
-        for case in todo:
-            for column in case.columns:
-                try:
-                    with _telling(case, column):
-                        if seeds is None:
-                            finished = once(case, column, seed, settings)
-                        else:
-                            finished = sweep.sweep(case, column, seeds, settings, crew)
-                except Unfit as unfit:
-                    print(f"{case.path}: {column}: {unfit}", file=sys.stderr)
-                    codes.append(BAD_INPUT)
-                    continue
-                codes.append(CODES[finished.status])
-                done.append(finished.json())
-                if not as_json and not (settings.quiet and finished.status == "as expected"):
-                    print(finished.text, end="\n\n" if len(todo) * len(case.columns) > 1 else "\n", flush=True)
-    if as_json:
-        print(json.dumps({"exit": merged(codes), "columns": done}, indent=2, ensure_ascii=False))
-    return merged(codes)
+    done: list[Column] = []
+    pairs = [(case, column) for case in todo for column in case.columns]
+    with crew(settings.registry, settings.plugins, workers, len(seeds or range(1))) as hands:
+        for case, column in pairs:
+            try:
+                with _telling(case, column):
+                    if seeds is None:
+                        finished = once(case, column, seed, settings)
+                    else:
+                        finished = sweep.sweep(case, column, seeds, settings, hands, fail_fast=fail_fast)
+            except Unfit as unfit:
+                print(f"{case.path}: {column}: {unfit}", file=sys.stderr)
+                codes.append(BAD_INPUT)
+                continue
+            codes.append(CODES[finished.status])
+            done.append(finished)
+            if not outputs.as_json and not (settings.quiet and finished.status == "as expected"):
+                print(finished.text, end="\n\n" if len(pairs) > 1 else "\n", flush=True)
+            if fail_fast and finished.status != "as expected":
+                break
+    code = merged(codes)
+    suites = [each.suite() for each in done]
+    document = {"exit": code, "columns": [each.json() for each in done]}
+    outputs.publish(suites, title="aftershock run", text="", conclusion=f"{counted(suites)}.", document=document)
+    return code
 
 
 def once(case: Case, column: str, seed: int | None, settings: Settings) -> Column:
@@ -135,6 +161,8 @@ def once(case: Case, column: str, seed: int | None, settings: Settings) -> Colum
         checkers=tally([kept.results]),
         kept=(kept,),
         text=told(msgspec.structs.replace(kept.subject, status=status), kept.folder, kept.seconds, notes),
+        path=case.path,
+        tests=publish.tested([kept.results], {seed: replay_line(kept.folder, settings.named_plugins)}),
     )
 
 

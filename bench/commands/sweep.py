@@ -1,32 +1,28 @@
 """``aftershock run --seeds``: many seeds of one column, on several processors, told in the order of the seeds.
 
-The workers only run and judge, without a trace, and store nothing. A seed that is not as expected, the first that
-broke what may break, and those that have a folder already are run once more here, with a trace, and stored whole. Both
-runs must come to the same bytes: that is the promise that everything else rests on.
+The workers only run and judge, without a trace, and store nothing; what they come to is kept in a ledger, from which an
+interrupted sweep is taken up again. A seed that is not as expected, the first that broke what may break, and those that
+have a folder already are run once more here, with a trace, and stored whole. Both runs must come to the same bytes:
+that is the promise that everything else rests on.
 """
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
-import sys
 import time
-from collections import deque
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import contextmanager
-from functools import cache
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from bench import store
+from bench import ledger, store
+from bench.commands import publish
+from bench.commands.crew import Crew, Job
 from bench.commands.given import Case
-from bench.commands.run import Column, Kept, Settings, keep, replay_line, tally
-from bench.registry import Registry
-from bench.run import execute, judge, merge, plan
+from bench.commands.run import Column, Settings, Stored, keep, replay_line, tally
+from bench.ledger import Ledger
+from bench.run import merge, plan
 from bench.store import Results
 from checkers import Observation, Operation, Outcome
 from reports.proof import headline
@@ -38,108 +34,103 @@ PROOF = 20  # items of a witness there
 ROWS = "results.jsonl"
 
 
-class Crew:
-    """Where seeds are run: here, or in processes of their own."""
+def sweep(case: Case, column: str, seeds: range, settings: Settings, crew: Crew, *, fail_fast: bool = False) -> Column:
+    """Run every seed that has no result yet; keep a row of each and a folder of those that matter.
 
-    def __init__(self, workers: int, plugins: tuple[str, ...]) -> None:
-        self._workers = workers
-        self._plugins = plugins
-        self.pool: ProcessPoolExecutor | None = None
-
-    def results(self, case: Case, column: str, seeds: range, registry: Registry) -> Iterator[Results]:
-        """What comes of each seed, in their order."""
-        if self._workers == 1:
-            yield from (_results(case, column, seed, registry) for seed in seeds)
-            return
-        if self.pool is None:
-            spawn = multiprocessing.get_context("spawn")
-            self.pool = ProcessPoolExecutor(self._workers, spawn, _enlist, (self._plugins,))
-        waiting: deque[Future[Results]] = deque()
-        for seed in seeds:
-            waiting.append(self.pool.submit(_enlisted, case, column, seed, self._plugins))
-            if len(waiting) > 4 * self._workers:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-
-
-@contextmanager
-def crew(settings: Settings, seeds: range, workers: int | None) -> Iterator[Crew]:
-    """As many workers as are wanted, as there are processors, and as there is work for."""
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    formed = Crew(min(workers or processors, len(seeds)), settings.plugins)
-    try:
-        yield formed
-    except BaseException:
-        if formed.pool is not None:
-            formed.pool.shutdown(wait=False, cancel_futures=True)
-            for worker in multiprocessing.active_children():
-                worker.terminate()
-        raise
-    if formed.pool is not None:
-        formed.pool.shutdown()
-
-
-def _enlist(plugins: tuple[str, ...]) -> None:
-    """Prepare a worker: with its plugins it knows what is sent to it. An interrupt is the parent's to answer."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _registry(plugins)
-
-
-@cache
-def _registry(plugins: tuple[str, ...]) -> Registry:
-    return Registry.load(plugins)
-
-
-def _enlisted(case: Case, column: str, seed: int, plugins: tuple[str, ...]) -> Results:
-    return _results(case, column, seed, _registry(plugins))
-
-
-def _results(case: Case, column: str, seed: int, registry: Registry) -> Results:
-    recording = execute(plan(case.name, case.scenario, column, seed, registry), registry, trace=False)
-    return Results.of(recording, judge(recording, registry))
-
-
-def sweep(case: Case, column: str, seeds: range, settings: Settings, crew: Crew) -> Column:
-    """Run every seed; keep a row of each and a folder of those that matter."""
+    With ``fail_fast`` the first seed that is not as expected, in the order of the seeds, is the last.
+    """
     since = time.perf_counter()
     folder = store.place(settings.out, case.name, column)
     rows: list[Results] = []
-    kept: list[Kept] = []
+    kept: list[Stored] = []
     failures = 0
-    breach: Kept | None = None
-    try:
-        for results in _counted(crew.results(case, column, seeds, settings.registry), case, column, seeds, settings):
-            rows.append(results)
-            failed = results.status != "as expected"
-            breached = breach is None and any(said.outcome is Outcome.INVALID for said in results.verdicts)
-            known = folder / str(results.seed)
-            failures += failed
-            if failed or breached or known.exists():
-                draw = breached or (failed and failures <= DRAWN) or (known / store.REPORT).exists()
-                again = keep(case, column, results.seed, settings, draw=draw)
-                if again.results.encode() != results.encode():
-                    raise AssertionError(f"seed {results.seed}: the run with a trace and the one without differ")
-                kept.append(again)
-                breach = again if breached else breach
-    finally:
-        if rows:
-            folder.mkdir(parents=True, exist_ok=True)
-            store.write(folder / ROWS, msgspec.json.Encoder().encode_lines([store.summarised(row) for row in rows]))
+    breach: Stored | None = None
+    plan(case.name, case.scenario, column, seeds[0], settings.registry)  # what cannot be run leaves nothing behind
+    digest = ledger.digest(case.scenario, column, settings.registry, settings.plugins)
+    with ledger.opened(folder, digest) as book:
+        known = frozenset(seed for seed in book.seeds() if seed in seeds)
+        try:
+            for results in _in_order(case, column, seeds, known, book, crew, settings):
+                rows.append(results)
+                failed = results.status != "as expected"
+                breached = breach is None and any(said.outcome is Outcome.INVALID for said in results.verdicts)
+                there = folder / str(results.seed)
+                failures += failed
+                if failed or breached or there.exists():
+                    draw = breached or (failed and failures <= DRAWN) or (there / store.REPORT).exists()
+                    again = _keep(case, column, results, settings, draw=draw, resumed=results.seed in known)
+                    kept.append(again)
+                    breach = again if breached else breach
+                if failed and fail_fast:
+                    break
+        finally:
+            if rows:
+                store.write(folder / ROWS, msgspec.json.Encoder().encode_lines([store.summarised(row) for row in rows]))
     status, unseen = merge([row.result() for row in rows])
+    if len(rows) < len(seeds):
+        unseen = (f"stopped at the first failure, after {len(rows):,} of {len(seeds):,} seeds",)
     bad = [row for row in rows if row.status != "as expected"]
     notes = (*unseen, *(f"seed {row.seed}: {note}" for row in bad for note in row.notes))
     checkers = tally(rows)
     seconds = time.perf_counter() - since
+    before = sum(row.seed in known for row in rows)
+    resumed = f", {before:,} of them known from before" if before else ""
     lines = [
-        f"{case.name}  {column}  seeds {seeds[0]}-{seeds[-1]}     {len(rows):,} runs in {seconds:.1f} s",
+        f"{case.name}  {column}  seeds {seeds[0]}-{seeds[-1]}     {len(rows):,} runs in {seconds:.1f} s{resumed}",
         *_table(checkers),
         *_breach(breach, settings),
         *_offenders(bad, folder, settings),
         *(f"  {note}" for note in unseen),
         f"{status}.   {folder / ROWS}",
     ]
-    return Column(case.name, column, seeds, status, notes, checkers, tuple(kept), "\n".join(lines))
+    replays = {each.results.seed: replay_line(each.folder, settings.named_plugins) for each in kept}
+    return Column(
+        scenario=case.name,
+        column=column,
+        seeds=range(seeds[0], rows[-1].seed + 1),
+        status=status,
+        notes=notes,
+        checkers=checkers,
+        kept=tuple(kept),
+        text="\n".join(lines),
+        path=case.path,
+        tests=publish.tested(rows, replays),
+    )
+
+
+def _in_order(
+    case: Case, column: str, seeds: range, known: frozenset[int], book: Ledger, crew: Crew, settings: Settings
+) -> Iterator[Results]:
+    """The result of every seed, in their order; each is in the ledger as soon as it is there."""
+    early: dict[int, Results] = {}
+    fresh = crew.results(Job(case, column, seed) for seed in seeds if seed not in known)
+    with (
+        closing(fresh),
+        publish.progress(f"{case.name}  {column}", len(seeds), quiet=settings.quiet, known=len(known)) as advance,
+    ):
+        for seed in seeds:
+            while seed not in known and seed not in early:
+                job, results = next(fresh)
+                book.write(results)
+                early[job.seed] = results
+                advance()
+            yield book.read(seed) if seed in known else early.pop(seed)
+
+
+def _keep(case: Case, column: str, results: Results, settings: Settings, *, draw: bool, resumed: bool) -> Stored:
+    """Run a seed once more and store all of it, unless the sweep that is taken up has done so."""
+    folder = store.place(settings.out, case.name, column) / str(results.seed)
+    if resumed and _stored(folder, results) and (not draw or not settings.draw or (folder / store.REPORT).exists()):
+        return Stored(folder, results)
+    again = keep(case, column, results.seed, settings, draw=draw)
+    if again.results.encode() != results.encode():
+        raise AssertionError(f"seed {results.seed}: the run with a trace and the one without differ")
+    return Stored(again.folder, results)
+
+
+def _stored(folder: Path, results: Results) -> bool:
+    """Whether a folder holds all of this run; ``run.json`` is written last."""
+    return (folder / store.FACTS).exists() and store.content(folder / store.RESULTS) == results.encode()
 
 
 def _table(checkers: dict[str, dict[str, Any]]) -> Iterator[str]:
@@ -149,7 +140,7 @@ def _table(checkers: dict[str, dict[str, Any]]) -> Iterator[str]:
         yield f"  {name:<{wide}}{row['valid']:>8,}{row['invalid']:>9,}{row['unknown']:>9,}   {row['expected']}"
 
 
-def _breach(breach: Kept | None, settings: Settings) -> Iterator[str]:
+def _breach(breach: Stored | None, settings: Settings) -> Iterator[str]:
     """The first seed that broke anything, in words."""
     if breach is None:
         return
@@ -170,21 +161,3 @@ def _offenders(bad: list[Results], folder: Path, settings: Settings) -> Iterator
         yield f"    {replay_line(folder / str(row.seed), settings.named_plugins)}"
     if len(bad) > SHOWN:
         yield f"  and {len(bad) - SHOWN:,} more: seeds {shorten(', '.join(str(row.seed) for row in bad[SHOWN:]), 80)}"
-
-
-def _counted(
-    results: Iterator[Results], case: Case, column: str, seeds: range, settings: Settings
-) -> Iterator[Results]:
-    """The same, with a bar on a terminal that shows how far it is."""
-    if settings.quiet or not sys.stderr.isatty():
-        yield from results
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    shown = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*shown, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(f"{case.name}  {column}", total=len(seeds))
-        for each in results:
-            yield each
-            progress.advance(task)

@@ -57,6 +57,8 @@ def test_a_circle_of_cas_has_no_first() -> None:
         ("invoke", 0, "cas", [1, 2]), ("invoke", 1, "cas", [2, 1]), ("ok", 0, "cas", [1, 2]), ("ok", 1, "cas", [2, 1])
     )
     assert "no cas of these could be the first" in verdict.reason
+    assert verdict.reason.count("cas 1 -> 2") == 2  # the circle closes where it began
+    assert verdict.reason.count("cas 2 -> 1") == 1
 
 
 def test_a_refused_cas_that_had_to_match_is_an_observation() -> None:

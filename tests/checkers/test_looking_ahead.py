@@ -42,3 +42,21 @@ def test_appends_before_a_get_are_ordered_by_what_it_saw_without_trying_all_orde
         search = Search(part, table)
         search.run(1 << 40)
         assert search.steps < 200
+
+
+def test_a_get_behind_a_further_put_is_not_foreseen() -> None:
+    calls = [("append", "a"), ("append", "b"), ("append", "d"), ("put", "c"), ("get", "c")]
+    events = [(kind, 0, f, value) for f, value in calls for kind in ("invoke", "ok")]
+    assert check(History.from_events(events), model="kv-append")
+
+
+def test_a_search_that_may_not_look_ahead_goes_as_far_as_there_is_an_order() -> None:
+    calls = [("append", "a"), ("append", "b"), ("append", "d"), ("get", "x")]
+    events = [(kind, 0, f, value) for f, value in calls for kind in ("invoke", "ok")]
+    model = models.by_name("kv-append")
+    (part,), table = Columns(History.from_events(events), model).parts(model)
+    for ahead in (True, False):
+        search = Search(part, table, ahead=ahead)
+        search.run(1 << 40)
+        assert search.outcome is False
+        assert (search.foreseen, len(search.longest)) == ((True, 1) if ahead else (False, 3))

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from checkers import History, check, models
+from checkers import BadHistory, History, check, models
 from tests.checkers import generate, oracle
 
 CASTS: dict[str, list[tuple[str, Any]]] = {
@@ -57,3 +57,10 @@ def test_another_first_value_is_respected(initial: Any) -> None:
                 assert bool(verdict) == oracle.linearizable(history, model, initial), verdict
                 outcomes.add(str(verdict.outcome))
         assert outcomes == {"valid", "invalid"}
+
+
+def test_a_cas_needs_exactly_two_values() -> None:
+    for value in ([1], [1, 2, 3], 5, "ab"):
+        calls = [(kind, 0, f, value) for f in ("write", "cas") for kind in ("invoke", "ok")]
+        with pytest.raises(BadHistory, match="event 2"):
+            check(History.from_events(calls), model="cas-register")

@@ -20,7 +20,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name != "run.json"
+        if path.is_file() and path.name not in ("run.json", "sweep.sqlite")
     }
 
 
@@ -53,7 +53,11 @@ def test_a_sweep_keeps_a_row_of_each_seed_and_a_folder_of_the_first_breach(after
 def test_a_seed_that_fails_has_a_folder_and_is_named(aftershock: Command, undrawn: None) -> None:
     ran = aftershock("run", "short.toml", "-p", "raft", "--seeds", "0-6", "-s", "expect.agreement=invalid")
     assert ran.code == 1
-    assert sorted(path.name for path in Path("runs/short/raft/log").iterdir()) == [*"0123456", "results.jsonl"]
+    assert sorted(path.name for path in Path("runs/short/raft/log").iterdir()) == [
+        *"0123456",
+        "results.jsonl",
+        "sweep.sqlite",
+    ]
     assert "seed 0 is not as expected: agreement is valid, expected invalid" in ran.out
     assert "and 2 more: seeds 5, 6" in ran.out
 

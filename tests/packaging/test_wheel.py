@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import zipfile
 from pathlib import Path
 
@@ -90,3 +92,40 @@ def test_processes_started_by_the_command_find_the_siblings_too(installed: Insta
     (project / "spawns.py").write_text(spawns)
     done = installed.run(["python", "-m", "spawns"], project)
     assert (done.returncode, done.stdout.strip()) == (0, "None"), done.stderr
+
+
+def test_it_works_from_the_root_folder_without_a_home_and_without_writing_where_it_is(
+    installed: Installed, tmp_path: Path
+) -> None:
+    (tmp_path / "guarantees.toml").write_text('[[guarantees]]\nscenarios = ["steady"]\nseeds = "0-1"\n')
+    environment = {"PATH": os.environ["PATH"], "NO_COLOR": "1"}
+
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        program = installed.python.with_name("aftershock")
+        return subprocess.run([program, *words], cwd="/", env=environment, capture_output=True, text=True, timeout=120)
+
+    before = {path for path in installed.packages.rglob("*") if "__pycache__" not in path.parts}
+    out, manifest = str(tmp_path / "runs"), str(tmp_path / "guarantees.toml")
+    commands = (
+        ("list",),
+        ("run", "steady", "--seeds", "0-1", "--out", out),
+        ("run", "steady", "-p", "raft/log", "--out", out),
+        ("check", f"{out}/steady/raft/log/0/history.jsonl"),
+        ("verify", manifest, "--update", "--out", out),
+        ("verify", manifest, "--out", out),
+    )
+    for words in commands:
+        done = run(*words)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.stderr == ""
+    assert {path for path in installed.packages.rglob("*") if "__pycache__" not in path.parts} == before
+
+
+def test_its_pytest_plugin_runs_marked_tests(installed: Installed, tmp_path: Path) -> None:
+    (tmp_path / "test_steady.py").write_text(
+        "import pytest\n\n@pytest.mark.aftershock('steady', protocol='raft/log', seeds=range(2))\n"
+        "def test_it(outcome):\n    assert outcome.as_expected, outcome\n"
+    )
+    done = installed.run(["pytest", "-p", "no:cacheprovider", "--strict-markers", "-v"], tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "test_steady.py::test_it[raft-seed1] PASSED" in done.stdout

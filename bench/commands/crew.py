@@ -1,0 +1,123 @@
+"""Many runs on several processors, through `concurrent.futures.Executor`: here, in processes, or wherever that leads.
+
+Workers only run and judge, without a trace, and store nothing; what a run comes to is a function of its plan, so it
+does not matter where it was run, nor in which order.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from functools import cache
+
+import msgspec
+
+from bench.commands.given import Case
+from bench.registry import Registry
+from bench.run import execute, judge, plan
+from bench.store import Results
+
+AHEAD = 4
+"""Runs handed out for each worker: enough that none waits for us, few enough that an interrupt loses little."""
+
+
+class Job(msgspec.Struct, frozen=True):
+    """One run to be: a scenario, one of its columns, a seed."""
+
+    case: Case
+    column: str
+    seed: int
+
+
+class Crew:
+    """Who runs jobs: this process when there is no executor, or ``width`` workers behind one."""
+
+    def __init__(self, registry: Registry, plugins: tuple[str, ...], executor: Executor | None, width: int) -> None:
+        self.width = width
+        self._registry = registry
+        self._plugins = plugins
+        self._executor = executor
+
+    def results(self, jobs: Iterable[Job]) -> Generator[tuple[Job, Results]]:
+        """What each job came to, as soon as it is done and so in no particular order."""
+        if self._executor is None:
+            for job in jobs:
+                yield job, run(job, self._registry)
+            return
+        running: dict[Future[Results], Job] = {}
+        try:
+            for job in jobs:
+                running[self._executor.submit(_enlisted, job, self._plugins)] = job
+                if len(running) >= AHEAD * self.width:
+                    yield from _done(running)
+            while running:
+                yield from _done(running)
+        finally:
+            for future in running:  # whoever listens no longer waits for none
+                future.cancel()
+
+
+def _done(running: dict[Future[Results], Job]) -> Iterator[tuple[Job, Results]]:
+    """Waits until one at least is done, and takes all that are."""
+    done, _ = wait(running, return_when=FIRST_COMPLETED)
+    for future in [future for future in running if future in done]:
+        yield running.pop(future), future.result()
+
+
+def processors() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def crew(registry: Registry, plugins: tuple[str, ...], workers: int | None, jobs: int) -> Iterator[Crew]:
+    """As many workers as are wanted, as there are processors, and as there is work for."""
+    width = max(1, min(workers or processors(), jobs))
+    if width == 1:
+        yield Crew(registry, plugins, None, 1)
+        return
+    pool = ProcessPoolExecutor(width, multiprocessing.get_context("spawn"), enlist, (plugins,))
+    try:
+        yield Crew(registry, plugins, pool, width)
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for worker in multiprocessing.active_children():
+            worker.terminate()
+        raise
+    pool.shutdown()
+
+
+def enlist(plugins: tuple[str, ...]) -> None:
+    """Prepare a worker: with its plugins it knows what is sent to it. An interrupt is the parent's to answer."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_the_parent, daemon=True).start()
+    _loaded(plugins)
+
+
+def _end_with_the_parent() -> None:
+    """A worker whose parent was killed would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+@cache
+def _loaded(plugins: tuple[str, ...]) -> Registry:
+    return Registry.load(plugins)
+
+
+def _enlisted(job: Job, plugins: tuple[str, ...]) -> Results:
+    return run(job, _loaded(plugins))
+
+
+def run(job: Job, registry: Registry) -> Results:
+    """Plan, run and judge one job, without a trace."""
+    planned = plan(job.case.name, job.case.scenario, job.column, job.seed, registry)
+    recording = execute(planned, registry, trace=False)
+    return Results.of(recording, judge(recording, registry))
