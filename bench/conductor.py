@@ -250,7 +250,7 @@ class Conductor:
         except NobodyYet:
             self._waiting.append((fault, trigger))
             return
-        if not inflicted.nodes:  # whom it meant is nobody: it does not count as started
+        if not inflicted.begin:  # whom it meant is nobody: it does not count as started
             return
         del self._pending[fault.name]
         self._names = cast.names

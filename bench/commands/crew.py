@@ -50,16 +50,12 @@ class Crew:
                 yield job, run(job, self._registry)
             return
         running: dict[Future[Results], Job] = {}
-        try:
-            for job in jobs:
-                running[self._executor.submit(_enlisted, job, self._plugins)] = job
-                if len(running) >= AHEAD * self.width:
-                    yield from _done(running)
-            while running:
+        for job in jobs:
+            running[self._executor.submit(_enlisted, job, self._plugins)] = job
+            if len(running) >= AHEAD * self.width:
                 yield from _done(running)
-        finally:
-            for future in running:  # whoever listens no longer waits for none
-                future.cancel()
+        while running:
+            yield from _done(running)
 
 
 def _done(running: dict[Future[Results], Job]) -> Iterator[tuple[Job, Results]]:
@@ -83,17 +79,36 @@ def crew(registry: Registry, plugins: tuple[str, ...], workers: int | None, jobs
         return
     pool = ProcessPoolExecutor(width, multiprocessing.get_context("spawn"), enlist, (plugins,))
     try:
+        with _deaf_to_interrupts():
+            for _ in range(width):
+                pool.submit(os.getpid)  # a pool starts a process for every task that finds none idle
         yield Crew(registry, plugins, pool, width)
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
         for worker in multiprocessing.active_children():
             worker.terminate()
         raise
-    pool.shutdown()
+    pool.shutdown(cancel_futures=True)  # there are some left when a sweep has stopped at its first failure
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Processes that are started meanwhile ignore Ctrl-C from birth: it is the parent's to answer.
+
+    Left to themselves they would print a traceback until `enlist` is reached, which is half a second after their start.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def enlist(plugins: tuple[str, ...]) -> None:
-    """Prepare a worker: with its plugins it knows what is sent to it. An interrupt is the parent's to answer."""
+    """Prepare a worker: with its plugins it knows what is sent to it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
     _loaded(plugins)
