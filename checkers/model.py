@@ -17,6 +17,7 @@ operation's f, key, value, result and type: it is called once for each such pair
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Hashable
 from typing import Any, ClassVar, Final, final
 
@@ -40,7 +41,7 @@ class Illegal:
 ILLEGAL: Final = Illegal()
 
 
-class Model:
+class Model(ABC):
     """A sequential object. ``initial`` is its first state; ``step`` returns the next one, or `ILLEGAL`.
 
     An operation of type "info" has no known answer: its step must allow every answer that is possible.
@@ -60,9 +61,9 @@ class Model:
             else type(self).__name__
         )
 
+    @abstractmethod
     def step(self, state: State, op: Operation) -> State | Illegal:
         """The state after ``op`` was answered as it was, or `ILLEGAL` if this state cannot give that answer."""
-        raise NotImplementedError
 
     def partition(self, op: Operation) -> Hashable:
         """The part of the object that ``op`` touches; parts are judged one by one. By default there is one part."""
