@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numba
 import numpy as np
 
-from checkers.parts import NEVER, Part, Steps, watched
+from checkers.parts import NEVER, Ahead, Part, Steps
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -160,7 +160,7 @@ def _run(
     watch: NDArray[np.int64],
     watch_open: NDArray[np.bool_],
     ends: NDArray[np.int64],
-    next_reset: NDArray[np.int64],
+    since: NDArray[np.int64],
     reset_starts: NDArray[np.int64],
     resets: NDArray[np.int64],
     ahead: bool,
@@ -230,14 +230,15 @@ def _run(
                 break
             doomed = False
             if ahead:
-                # The open observers that no further reset can come before, then the last such one still to be invoked.
+                # The open observers that no further reset leads to, then the last such one still to be invoked.
                 stop = starts[level + 1]
+                now = ends[returns[level]]
                 for k in range(starts[level], stop + 1):
                     w = watch[level] if k == stop else opens[k]
                     if k == stop:
                         if w < 0 or watch_open[level]:
                             continue
-                    elif not observes[classes[w]] or ends[w] > next_reset[level] or current[word[w]] & bit[w]:
+                    elif not observes[classes[w]] or since[w] >= now or current[word[w]] & bit[w]:
                         continue
                     after = _find(keys, values, state * width + classes[w])
                     if after == -2:
@@ -417,13 +418,13 @@ class CompiledSearch:
         self._current = np.zeros(self._words + -(-len(infos) // _BITS), np.int64)
         self._control = np.zeros(14, np.int64)
         self._control[_ENTERING], self._control[_TOP], self._control[_FORESEEN] = 1, -1, -1
-        watch_list, resets, next_reset = watched(part, table, returns.tolist())
-        watch = np.array(watch_list, np.int64)
+        ahead = Ahead(part, table, returns.tolist())
+        watch = np.array(ahead.watch, np.int64)
         reset_starts = np.zeros(len(returns) + 1, np.int64)
-        np.cumsum([len(row) for row in resets], out=reset_starts[1:])
-        flat = np.array([i for row in resets for i in row], np.int64)
+        np.cumsum([len(row) for row in ahead.resets], out=reset_starts[1:])
+        flat = np.array([i for row in ahead.resets for i in row], np.int64)
         watch_open = begins[watch] < ends[returns]
-        self._watch = (watch, watch_open, ends, np.array(next_reset, np.int64), reset_starts, flat)
+        self._watch = (watch, watch_open, ends, np.array(ahead.since, np.int64), reset_starts, flat)
         self._ahead = (table.looks_ahead, table.model.resets_forget)
         self._entries = np.zeros((1024, 2 + len(self._current)), np.int64)
         self._links, self._heads = np.zeros(1024, np.int32), np.full(2048, -1, np.int32)

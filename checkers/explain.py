@@ -219,10 +219,10 @@ def _sentence(history: History, part: Part, table: Steps) -> str:
     search = Search(part, table, ahead=False)
     search.run(_PLAIN)
     ops = [history.operation(number) for number in part.numbers]
-    order, state = search.longest, 0
+    order, state = search.longest, table.model.initial
     for i in order:
-        state = table.rows[state][part.classes[i]]
-    described = table.model.describe(table.states[state])
+        state = table.model.step(state, table.samples[part.classes[i]])
+    described = table.model.describe(state)
     stuck = search.stuck
     due = ops[min(stuck, key=part.ends.__getitem__)] if stuck else None
     first = ", ".join(ops[i].call for i in order)

@@ -18,7 +18,7 @@ operation's f, key, value, result and type: it is called once for each such pair
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any, ClassVar, Final, final
 
 from checkers.history import READS, Operation
@@ -95,6 +95,14 @@ class Model(ABC):
 
     # Whether what a reset leaves never depends on the state before it, as with a put: then more can be foreseen.
     resets_forget: ClassVar[bool] = False
+
+    def foresees(self, answers: Sequence[Operation]) -> Callable[[State], bool] | None:
+        """A quick test whether a state is not `doomed` for one at least of these observed answers; None: there is none.
+
+        States that fail it are then taken for one, as nothing before the next reset can tell them apart. Only for a
+        model whose resets forget, and whose other operations are possible in every state.
+        """
+        return None
 
     def rests_on(self, op: Operation, other: Operation) -> bool:
         """Whether the answer of ``op`` may rest on ``other`` having happened: a witness keeps the two together.

@@ -6,14 +6,14 @@ for each state and class and then remembered. What failed is dropped, and so is 
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Hashable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from checkers.history import FAIL, INFO, OK, BadHistory, History, Operation
-from checkers.model import Illegal, Keyed, Model
+from checkers.model import ILLEGAL, Illegal, Keyed, Model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 NEVER = 1 << 62  # the return of an operation that is never over
 REFUSED = -1  # in a table of steps: this state cannot give that answer
 DOOMED = -3  # nor can any state that it leads to, short of a reset
+_BLIND = object()  # every state from which no answer that was given can come, short of a reset
+_BACK = 64  # resets that an observer is compared with at most; what it saw is nearly always one of the newest
 
 
 class Part:
@@ -64,16 +66,25 @@ class Steps:
         self.samples = samples  # one operation of each class
         self.looks_ahead = type(model).doomed is not Model.doomed
         self.observes = [model.observes(sample) for sample in samples]
+        answers = [s for s, observes in zip(samples, self.observes, strict=True) if observes and s.type != "info"]
+        self._foreseen = model.foresees(answers) if self.looks_ahead else None
         self.states: list[Any] = [model.initial]
         self._ids: dict[Any, int] = {model.initial: 0}
         self.rows: list[dict[int, int]] = [{}]
 
+    def after(self, state: int, kind: int) -> int:
+        """The next state, or `REFUSED`, or `DOOMED`."""
+        known = self.rows[state].get(kind)
+        return self.fill(state, kind) if known is None else known
+
     def fill(self, state: int, kind: int) -> int:
         """Ask the model, and remember."""
-        after = self.model.step(self.states[state], self.samples[kind])
+        after = self._step(self.states[state], kind)
         if isinstance(after, Illegal):
             doomed = (
-                self.looks_ahead and self.observes[kind] and self.model.doomed(self.states[state], self.samples[kind])
+                self.looks_ahead
+                and self.observes[kind]
+                and (self.states[state] is _BLIND or self.model.doomed(self.states[state], self.samples[kind]))
             )
             known = DOOMED if doomed else REFUSED
         else:
@@ -88,35 +99,72 @@ class Steps:
         self.rows[state][kind] = known
         return known
 
+    def _step(self, state: Any, kind: int) -> Any:
+        """The model's step, but of states from which no answer can come before a reset there is only `_BLIND`."""
+        sample = self.samples[kind]
+        if state is _BLIND:
+            if self.observes[kind]:
+                return state if sample.type == "info" else ILLEGAL
+            if not self.model.resets(sample):
+                return state
+            state = self.model.initial
+        after = self.model.step(state, sample)
+        if self._foreseen is None or self.observes[kind] or isinstance(after, Illegal) or self._foreseen(after):
+            return after
+        return _BLIND
 
-def watched(part: Part, table: Steps, returns: Sequence[int]) -> tuple[list[int], list[list[int]], list[int]]:
-    """Per return: the last observer that the state on hand must still lead to (or -1), once the open resets are placed.
 
-    It is the last one that ends before a further reset begins. Beside it, the resets that are open at that return, and
-    when the next one begins.
+class Ahead:
+    """What a search may foresee (see `Model.doomed`), per operation and per return; empty where the model is silent.
+
+    ``since[i]``: no reset that begins after this position can, short of others, lead to what observer ``i`` has seen,
+    so that from then on either the state on hand leads to it, or a reset that is open, or nothing does.
+    ``watch``: of the observers for which that holds at a return, the one that ends last (or -1).
+    ``resets``: those that are open at a return.
     """
-    if not table.looks_ahead:
-        return [-1] * len(returns), [[]] * len(returns), [0] * len(returns)
-    begins, ends, observes = part.begins, part.ends, table.observes
-    resetting = [not observes[kind] and table.model.resets(sample) for kind, sample in enumerate(table.samples)]
-    observers = [i for i in returns if observes[part.classes[i]]]
-    observer_ends = [ends[i] for i in observers]
-    resets = [i for i in range(len(part)) if resetting[part.classes[i]]]
-    reset_begins = [begins[i] for i in resets]
-    watch, open_resets, next_reset = [], [], []
-    present: list[int] = []
-    come = 0
-    for i in returns:
-        while come < len(resets) and reset_begins[come] < ends[i]:
-            present.append(resets[come])
-            come += 1
-        present = [reset for reset in present if ends[reset] >= ends[i]]
-        until = reset_begins[come] if come < len(resets) else NEVER
-        place = bisect_right(observer_ends, until) - 1
-        watch.append(observers[place] if place >= 0 and observer_ends[place] >= ends[i] else -1)
-        open_resets.append(present)
-        next_reset.append(until)
-    return watch, open_resets, next_reset
+
+    __slots__ = ("resets", "since", "watch")
+
+    def __init__(self, part: Part, table: Steps, returns: Sequence[int]) -> None:
+        self.since = [NEVER] * len(part)
+        self.watch = [-1] * len(returns)
+        self.resets: list[list[int]] = [[]] * len(returns)
+        if not table.looks_ahead:
+            return
+        begins, ends, observes = part.begins, part.ends, table.observes
+        resetting = [not observes[kind] and table.model.resets(sample) for kind, sample in enumerate(table.samples)]
+        resets = [i for i in range(len(part)) if resetting[part.classes[i]]]
+        self._since(part, table, resets, [i for i in returns if observes[part.classes[i]]])
+        waiting = sorted((i for i in returns if observes[part.classes[i]]), key=self.since.__getitem__, reverse=True)
+        present: list[int] = []
+        come, last = 0, -1
+        for level, i in enumerate(returns):
+            before = come
+            while come < len(resets) and begins[resets[come]] < ends[i]:
+                come += 1
+            present = [reset for reset in (*present, *resets[before:come]) if ends[reset] >= ends[i]]
+            while waiting and self.since[waiting[-1]] < ends[i]:
+                ready = waiting.pop()
+                last = ready if last < 0 or ends[ready] > ends[last] else last
+            self.watch[level] = last if last >= 0 and ends[last] >= ends[i] else -1
+            self.resets[level] = present
+
+    def _since(self, part: Part, table: Steps, resets: list[int], observers: list[int]) -> None:
+        """From each observer back over the resets that began before it ended, to the first that may lead to it."""
+        reset_begins = [part.begins[i] for i in resets]
+        for i in observers:
+            place = bisect_left(reset_begins, part.ends[i])
+            farthest = max(place - _BACK, 0)
+            while place > farthest and self._leaves_doomed(table, part.classes[resets[place - 1]], part.classes[i]):
+                place -= 1
+            self.since[i] = reset_begins[place - 1] if place else -1
+
+    @staticmethod
+    def _leaves_doomed(table: Steps, reset: int, kind: int) -> bool:
+        if not table.model.resets_forget:
+            return False
+        left = table.after(0, reset)
+        return left >= 0 and table.after(left, kind) == DOOMED
 
 
 class Columns:

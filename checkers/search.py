@@ -16,7 +16,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from checkers.parts import DOOMED, NEVER, Part, Steps, watched
+from checkers.parts import DOOMED, NEVER, Ahead, Part, Steps
 
 _BYTES = 250  # of memory for a remembered configuration, measured
 
@@ -46,8 +46,7 @@ class Search:
         self.counted = 0  # the steps that somebody has accounted for
         ends = part.ends
         self._returns = sorted((i for i in range(len(part)) if ends[i] != NEVER), key=ends.__getitem__)
-        self._watch, self._resets, self._next_reset = watched(part, table, self._returns)
-        self._ahead = ahead and table.looks_ahead
+        self._ahead = Ahead(part, table, self._returns) if ahead and table.looks_ahead else None
         self._foreseen = -1  # the end of the latest operation that a state on the way was found not to lead to
         self._infos = [i for i in range(len(part)) if ends[i] == NEVER]
         self._bit = [0] * len(part)  # of an open operation, among those that are open with it
@@ -189,38 +188,35 @@ class Search:
 
     def _doomed(self, level: int, placed: int, used: int, state: int) -> bool:
         """Whether the state cannot lead to what an operation still to be placed has seen."""
-        if not self._ahead:
+        if self._ahead is None:
             return False
-        part, bits, observes = self.part, self._bit, self.table.observes
-        until = self._next_reset[level]
+        part, bits, observes, since = self.part, self._bit, self.table.observes, self._ahead.since
+        now = part.ends[self._returns[level]]
+        resets = self._ahead.resets[level]
         for i in self._open[level]:
-            waits = observes[part.classes[i]] and part.ends[i] <= until and not placed & bits[i]
-            if waits and self._lost(i, level, placed, used, state):
+            waits = observes[part.classes[i]] and since[i] < now and not placed & bits[i]
+            if waits and self._lost(i, resets, placed, used, state):
                 return True
-        i = self._watch[level]
-        if i < 0 or part.begins[i] < part.ends[self._returns[level]]:
+        i = self._ahead.watch[level]
+        if i < 0 or part.begins[i] < now:
             return False
-        return self._lost(i, level, placed, used, state)
+        return self._lost(i, resets, placed, used, state)
 
-    def _lost(self, i: int, level: int, placed: int, used: int, state: int) -> bool:
+    def _lost(self, i: int, resets: list[int], placed: int, used: int, state: int) -> bool:
         """Whether neither the state, nor any that an open reset can leave, leads to what ``i`` has seen."""
-        kind, ends = self.part.classes[i], self.part.ends
-        if self._after(state, kind) != DOOMED:
+        kind, ends, after = self.part.classes[i], self.part.ends, self.table.after
+        if after(state, kind) != DOOMED:
             return False
-        for reset in self._resets[level]:
+        for reset in resets:
             if (used if ends[reset] == NEVER else placed) & self._bit[reset]:
                 continue
             if not self.table.model.resets_forget:
                 return False
-            left = self._after(state, self.part.classes[reset])
-            if left < 0 or self._after(left, kind) != DOOMED:
+            left = after(state, self.part.classes[reset])
+            if left < 0 or after(left, kind) != DOOMED:
                 return False
         self._foreseen = max(self._foreseen, ends[i])
         return True
-
-    def _after(self, state: int, kind: int) -> int:
-        after = self.table.rows[state].get(kind)
-        return self.table.fill(state, kind) if after is None else after
 
     def _choices(self, level: int, placed: int, used: int, state: int) -> Iterator[tuple[int, int, bool]]:
         """What may come next and changes something: first those that were answered, the one that ends first

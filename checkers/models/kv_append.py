@@ -4,6 +4,8 @@ put.
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from checkers.history import Operation
@@ -41,6 +43,16 @@ class KVAppend(Keyed):
 
     def resets(self, op: Operation) -> bool:
         return op.f == "put"
+
+    def foresees(self, answers: Sequence[Operation]) -> Callable[[State], bool]:
+        """A state is the beginning of a string that was seen, or no get can be answered before the next put."""
+        seen = sorted({op.value or "" for op in answers})
+
+        def begins_one(state: State) -> bool:
+            place = bisect_left(seen, state)
+            return place < len(seen) and seen[place].startswith(state)
+
+        return begins_one
 
     def rests_on(self, op: Operation, other: Operation) -> bool:
         """A get that does not contain what was written happened before it, or after a later put: it does not need
