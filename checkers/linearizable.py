@@ -9,6 +9,7 @@ before a hard one has eaten the time. What is refuted is explained (`checkers.ex
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from checkers import explain, zones
@@ -27,6 +28,9 @@ NAME = "linearizable"
 _FIRST = 1_000  # steps for each part in the first turn
 _GROWTH = 8
 _SLICE = 20_000  # returns visited between two looks at the clock
+_LONG = 150  # operations from which a search is faster compiled, if that costs no import
+_FEW_PARTS = 64  # so many searches at a time may have compiled tables, of 200 kB and more
+_FEW_CLASSES = 256  # of operations; beyond, the model is asked about too many pairs of state and class for it to pay
 _COMPILE = 64_000  # a part still undecided when its turn reaches this many steps is worth importing a compiler for
 
 
@@ -70,10 +74,18 @@ class _Turns:
     def __init__(self, parts: list[Part], table: Steps, budget: Budget) -> None:
         self.table = table
         self.budget = budget
-        self.pending: list[AnySearch] = [Search(part, table) for part in parts]
+        self.pending: list[AnySearch] = self._begun(parts, table)
         self.steps = 0
         self.stopped = ""
         self.reproducible = True
+
+    @staticmethod
+    def _begun(parts: list[Part], table: Steps) -> list[AnySearch]:
+        """Searches in plain Python, but where the compiler is loaded already, long parts of small models compiled."""
+        compiled = sys.modules.get("checkers.compiled")
+        if compiled is None or len(parts) > _FEW_PARTS or len(table.samples) > _FEW_CLASSES:
+            return [Search(part, table) for part in parts]
+        return [compiled.CompiledSearch(part, table) if len(part) >= _LONG else Search(part, table) for part in parts]
 
     def run(self) -> AnySearch | None:
         """The first search that refutes its part; None if all parts are valid or, with ``stopped``, it is too much."""

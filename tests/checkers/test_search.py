@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from random import Random
+
+import pytest
 
 from checkers import History, check, models
 from checkers.parts import NEVER, Columns, Part, Steps
@@ -141,3 +144,27 @@ def test_a_verdict_accounts_for_every_step() -> None:
     search = Search(part, table)
     search.run(1 << 40)
     assert check(history, model="queue").details["steps"] == search.steps > 0
+
+
+def test_a_verdict_is_the_same_whether_or_not_the_compiler_is_loaded_already(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("numba")
+    from checkers import compiled
+
+    begun: list[Part] = []
+
+    class Counted(compiled.CompiledSearch):
+        def __init__(self, part: Part, table: Steps) -> None:
+            begun.append(part)
+            super().__init__(part, table)
+
+    monkeypatch.setattr(compiled, "CompiledSearch", Counted)
+    for seed in range(4):
+        what = generate.Shape("cas-register", operations=300, processes=6, values=3, info=0.02 * seed)
+        history = generate.history(Random(f"loaded-{seed}"), what, near_miss=seed % 2)
+        with monkeypatch.context() as loaded:
+            loaded.setitem(sys.modules, "checkers.compiled", compiled)
+            here = check(history, model="cas-register")
+        assert len(begun) == seed + 1
+        with monkeypatch.context() as unloaded:
+            unloaded.delitem(sys.modules, "checkers.compiled")
+            assert check(history, model="cas-register") == here
