@@ -12,7 +12,8 @@ before, and is else the same, can do nothing that the other could not.
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import islice
 
 import msgspec
 
@@ -22,7 +23,7 @@ _BYTES = 250  # of memory for a remembered configuration, measured
 
 
 class _Frame(msgspec.Struct, gc=False):
-    """A configuration with what is left to try from it."""
+    """A configuration with what is left to try from it; not collected, so it must never lead back to its search."""
 
     level: int
     placed: int
@@ -160,7 +161,17 @@ class Search:
                 if not doomed:
                     others.append(used)
                     self._entries += 1
-                    frames.append(_Frame(level, placed, used, len(path), self._choices(level, placed, used, state)))
+                    choices = _choices(
+                        opens[level],
+                        islice(self._infos, self._info_count[level]),
+                        placed,
+                        used,
+                        state,
+                        bits,
+                        classes,
+                        self.table,
+                    )
+                    frames.append(_Frame(level, placed, used, len(path), choices))
             if not frames:
                 self.outcome = False
                 return True
@@ -218,36 +229,6 @@ class Search:
         self._foreseen = max(self._foreseen, ends[i])
         return True
 
-    def _choices(self, level: int, placed: int, used: int, state: int) -> Iterator[tuple[int, int, bool]]:
-        """What may come next and changes something: first those that were answered, the one that ends first
-        before all.
-        """
-        bits, classes, observes = self._bit, self.part.classes, self.table.observes
-        row, fill = self.table.rows[state], self.table.fill
-        tried: set[int] = set()
-        for i in self._open[level]:
-            kind = classes[i]
-            if placed & bits[i] or kind in tried or observes[kind]:
-                continue
-            tried.add(kind)
-            after = row.get(kind)
-            if after is None:
-                after = fill(state, kind)
-            if after >= 0:
-                yield i, after, True
-        # Only then those that were never answered: they need not be placed at all.
-        for nth in range(self._info_count[level]):
-            i = self._infos[nth]
-            kind = classes[i]
-            if used >> nth & 1 or kind in tried:
-                continue
-            tried.add(kind)
-            after = row.get(kind)
-            if after is None:
-                after = fill(state, kind)
-            if after >= 0 and after != state:
-                yield i, after, False
-
     @property
     def longest(self) -> list[int]:
         return list(self._best)
@@ -271,3 +252,42 @@ class Search:
     def foreseen(self) -> bool:
         """Whether states were given up because of operations further on: then ``longest`` may stop short."""
         return self._foreseen >= 0
+
+
+def _choices(
+    open_: list[int],
+    infos: Iterable[int],
+    placed: int,
+    used: int,
+    state: int,
+    bits: list[int],
+    classes: list[int],
+    table: Steps,
+) -> Iterator[tuple[int, int, bool]]:
+    """What may come next and changes something: first those that were answered, the one that ends first before all.
+
+    It knows no search: one that is dropped with its frames is then free at once, by reference counts alone.
+    """
+    row, fill, observes = table.rows[state], table.fill, table.observes
+    tried: set[int] = set()
+    for i in open_:
+        kind = classes[i]
+        if placed & bits[i] or kind in tried or observes[kind]:
+            continue
+        tried.add(kind)
+        after = row.get(kind)
+        if after is None:
+            after = fill(state, kind)
+        if after >= 0:
+            yield i, after, True
+    # Only then those that were never answered: they need not be placed at all.
+    for nth, i in enumerate(infos):
+        kind = classes[i]
+        if used >> nth & 1 or kind in tried:
+            continue
+        tried.add(kind)
+        after = row.get(kind)
+        if after is None:
+            after = fill(state, kind)
+        if after >= 0 and after != state:
+            yield i, after, False

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+import weakref
 from collections.abc import Iterator
 from random import Random
 
@@ -168,3 +170,18 @@ def test_a_verdict_is_the_same_whether_or_not_the_compiler_is_loaded_already(mon
         with monkeypatch.context() as unloaded:
             unloaded.delitem(sys.modules, "checkers.compiled")
             assert check(history, model="cas-register") == here
+
+
+def test_a_search_that_is_dropped_leaves_nothing_behind() -> None:
+    left = []
+    gc.disable()  # reference counts alone must do: the frames of a search are not collected
+    try:
+        for part, table in drawn():
+            for steps in (5, 1 << 40):
+                search = Search(part, table)
+                search.run(steps)
+                left.append(weakref.ref(search))
+                del search
+        assert not any(reference() for reference in left)
+    finally:
+        gc.enable()
