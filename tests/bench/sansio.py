@@ -26,12 +26,14 @@ from bench.node import (
     Saved,
     Send,
     SetTimer,
+    Snapshot,
     Truncate,
 )
 from checkers.observations import Observation, Observations
 
 Create = Callable[[NodeId], Node]
-Write = Save | Append | Truncate
+LogWrite = Append | Truncate | Snapshot
+Write = Save | LogWrite
 
 
 class Packet(NamedTuple):
@@ -48,6 +50,8 @@ class Durable:
     def __init__(self) -> None:
         self.records: dict[str, Any] = {}
         self.log: list[Any] = []
+        self.snapshot: Any = None
+        self.upto = 0
 
     def write(self, write: Write) -> None:
         match write:
@@ -56,10 +60,13 @@ class Durable:
             case Append(entries):
                 self.log += entries
             case Truncate(index):
-                del self.log[index - 1 :]
+                del self.log[max(0, index - self.upto - 1) :]
+            case Snapshot(blob, upto) if upto >= self.upto:
+                del self.log[: upto - self.upto]
+                self.snapshot, self.upto = blob, upto
 
     def saved(self) -> Saved:
-        return Saved(dict(self.records), tuple(self.log))
+        return Saved(dict(self.records), tuple(self.log), self.snapshot, self.upto)
 
 
 class Cluster:
@@ -135,7 +142,7 @@ class Cluster:
                 self.timers[id].add(timer)
             case CancelTimer(timer):
                 self.timers[id].discard(timer)
-            case Save() | Append() | Truncate():
+            case Save() | Append() | Truncate() | Snapshot():
                 self.disks[id].write(effect)
             case Observe(what, term, slot, digest):
                 self.said.append(Observation(len(self.said), id, what, term, slot, digest))
@@ -172,9 +179,9 @@ def cuts(effects: list[Effect]) -> Iterator[Cut]:
     for k in range(len(effects) + 1):
         done = effects[:k]
         last = k
-        while last and isinstance(done[last - 1], Save | Append | Truncate):
+        while last and isinstance(done[last - 1], Save | LogWrite):
             last -= 1
-        unsynced = [effect for effect in done[last:] if isinstance(effect, Save | Append | Truncate)]
+        unsynced = [effect for effect in done[last:] if isinstance(effect, Save | LogWrite)]
         saves = [write for write in unsynced if isinstance(write, Save)]
         pieces = [piece for write in unsynced if not isinstance(write, Save) for piece in _pieces(write)]
         for chosen in product((False, True), repeat=len(saves)):
@@ -183,5 +190,5 @@ def cuts(effects: list[Effect]) -> Iterator[Cut]:
                 yield Cut(tuple(done[:last]), (*some, *pieces[:prefix]))
 
 
-def _pieces(write: Append | Truncate) -> list[Write]:
+def _pieces(write: LogWrite) -> list[Write]:
     return [Append((entry,)) for entry in write.entries] if isinstance(write, Append) else [write]
