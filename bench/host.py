@@ -126,8 +126,8 @@ class Chooser(Protocol):
 class Disk:
     """What one node has written: the durable part, and the writes that no sync has covered yet, in order.
 
-    Writes are numbered; ``written`` is the newest, ``durable`` the newest that is covered by a sync. ``log`` begins with
-    entry ``upto`` + 1, and ``snapshot`` stands for what was before.
+    Writes are numbered; ``written`` is the newest, ``durable`` the newest that is covered by a sync. ``log`` begins
+    with entry ``upto`` + 1, and ``snapshot`` stands for what was before.
     """
 
     __slots__ = ("durable", "log", "pending", "records", "snapshot", "syncing", "upto", "written")

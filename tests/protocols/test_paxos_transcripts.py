@@ -8,6 +8,7 @@ from __future__ import annotations
 from bench.node import Answer, Command
 from bench.protocols import multipaxos as multi
 from bench.protocols import paxos as single
+from tests.bench.sansio import Packet
 from tests.protocols.paxos_story import Story, multipaxos, packet, paxos
 
 
@@ -130,3 +131,47 @@ def test_a_leader_does_not_take_late_lessons_for_its_own_proposals() -> None:
     assert story.cluster.nodes["n3"] == before
     story.settle()
     story.check("multipaxos-late-lesson")
+
+
+def test_a_proposer_that_lacks_what_is_trimmed_gets_the_state_before_it_leads() -> None:
+    story = Story("A promise does not cover what its acceptor has trimmed (PMMC §4.2)", multipaxos(snapshot_every=2))
+    story.say("n1 leads with n2, and keeps its state every two slots. n3 misses three commands.")
+    story.ring("n1", "election")
+    story.lose(multi.Prepare, "n1", "n3")
+    story.settle()
+    story.lose_all("n3")
+    for sequence, value in ((1, 10), (2, 20), (3, 30)):
+        story.ask("c1", sequence, write(value), "n1")
+        story.lose(multi.Accept, "n1", "n3")
+        story.settle()
+    story.say("n1 dies. n3 campaigns from slot 1 on, and n2 can promise only about slot 3 and later.")
+    story.ring("n3", "election")
+    story.lose(multi.Prepare, "n3", "n1")
+    story.deliver(multi.Prepare, "n3", "n2")
+    story.say("Were this promise enough, n3 would fill slots 1 and 2 with no-ops. It asks for them.")
+    story.deliver(multi.Promise, "n2", "n3")
+    assert multipaxos_of(story, "n3").role is multi.Role.CANDIDATE
+    story.say("n2 sends the state instead. Now n3 leads, and proposes what n2 has accepted for slot 3.")
+    story.deliver(multi.Learn, "n3", "n2")
+    story.deliver(multi.State, "n2", "n3")
+    assert multipaxos_of(story, "n3").role is multi.Role.LEADER
+    story.lose(multi.Accept, "n3", "n1")
+    story.lose(multi.Heartbeat, "n3", "n1")
+    story.settle()
+    story.say("n1 starts again from its snapshot, and learns the rest. A late copy of its Accept changes nothing.")
+    story.restart("n1")
+    story.ring("n3", "heartbeat")
+    story.settle()
+    late = Packet("n1", "n2", multi.Accept(multipaxos_of(story, "n1").promised, 1, (None,), 0))
+    story.cluster.wire.append(late)
+    story.settle()
+    machines = [multipaxos_of(story, id).machine for id in story.cluster.ids]
+    assert machines[0] == machines[1] == machines[2]
+    assert machines[0].store.read("x") == 30
+    story.check("multipaxos-state-transfer")
+
+
+def multipaxos_of(story: Story, id: str) -> multi.MultiPaxos:
+    node = story.cluster.nodes[id]
+    assert isinstance(node, multi.MultiPaxos)
+    return node
