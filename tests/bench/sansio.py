@@ -1,7 +1,8 @@
 """A cluster without a host: nodes, their disks and the packets under way, every step chosen by the test.
 
-There is no time and no chance. A handler's effects take place in order: a write is durable at the latest when anything
-behind it has left. `cuts` lists everything that can be left of a handler when its process dies in the middle.
+There is no chance, and no time but what a test sets as ``now``, every node's clock. A handler's effects take place in
+order: a write is durable at the latest when anything behind it has left. `cuts` lists everything that can be left of a
+handler when its process dies in the middle.
 """
 
 from __future__ import annotations
@@ -75,6 +76,7 @@ class Cluster:
     def __init__(self, ids: tuple[NodeId, ...], create: Create) -> None:
         self.ids = ids
         self.create = create
+        self.now = 0  # in microseconds
         self.nodes: dict[NodeId, Node] = {}
         self.disks = {id: Durable() for id in ids}
         self.timers: dict[NodeId, set[str]] = {id: set() for id in ids}
@@ -99,7 +101,9 @@ class Cluster:
         """Start it, or start it again with what is durable."""
         self.nodes[id] = self.create(id)
         self.timers[id] = set()
-        return self._perform(id, self.handle(lambda out: self.nodes[id].on_start(self.disks[id].saved(), 0, out)))
+        return self._perform(
+            id, self.handle(lambda out: self.nodes[id].on_start(self.disks[id].saved(), self.now, out))
+        )
 
     def ring(self, id: NodeId, timer: str) -> list[Effect]:
         return self._perform(id, self.ringing(id, timer))
@@ -107,7 +111,7 @@ class Cluster:
     def ringing(self, id: NodeId, timer: str) -> list[Effect]:
         """What the node does when this timer, which must be set, is due; nothing of it has taken place yet."""
         self.timers[id].remove(timer)
-        return self.handle(lambda out: self.nodes[id].on_timer(timer, 0, out))
+        return self.handle(lambda out: self.nodes[id].on_timer(timer, self.now, out))
 
     def deliver(self, packet: Packet) -> list[Effect]:
         return self._perform(packet.to, self.delivering(packet))
@@ -115,7 +119,7 @@ class Cluster:
     def delivering(self, packet: Packet) -> list[Effect]:
         """What the node does when this packet, which must be under way, arrives; nothing has taken place yet."""
         self.wire.remove(packet)
-        return self.handle(lambda out: self.nodes[packet.to].on_message(packet.sender, packet.message, 0, out))
+        return self.handle(lambda out: self.nodes[packet.to].on_message(packet.sender, packet.message, self.now, out))
 
     def ask(self, client: NodeId, sequence: int, command: Command, node: NodeId) -> Packet:
         """A client's request, put on the wire."""

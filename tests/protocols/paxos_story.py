@@ -26,7 +26,7 @@ from bench.node import (
     Snapshot,
 )
 from bench.parts.machine import MachineState
-from bench.protocols.multipaxos import MultiPaxos
+from bench.protocols.multipaxos import LeaseMultiPaxos, MultiPaxos
 from bench.protocols.multipaxos import Parameters as MultiPaxosParameters
 from bench.protocols.paxos import Parameters as PaxosParameters
 from bench.protocols.paxos import Paxos
@@ -62,6 +62,10 @@ class Story:
 
     def say(self, text: str) -> None:
         self.lines += ["", f"# {text}"]
+
+    def wait(self, milliseconds: int) -> None:
+        self.cluster.now += milliseconds * 1000
+        self.lines += ["", f"-- {self.cluster.now // 1000} ms"]
 
     def ring(self, id: NodeId, timer: str) -> None:
         twin = self.cluster.fork()
@@ -129,7 +133,10 @@ def state(cluster: Cluster, id: NodeId) -> str:
         role = f"{node.role.value} with ballot {node.ballot}" if node.ballot else node.role.value
         trimmed = f", trimmed up to {node.chosen.trimmed}" if node.chosen.trimmed else ""
         told = f"{role}; promised {node.promised}; accepted {accepted or 'nothing'}"
-        return f"{told}; chosen {node.chosen.watermark}{trimmed}"
+        lease = ""
+        if isinstance(node, LeaseMultiPaxos) and node.granted_until > cluster.now:
+            lease = f"; {node.granted_to or 'somebody'} has its lease until {node.granted_until // 1000} ms"
+        return f"{told}; chosen {node.chosen.watermark}{trimmed}{lease}"
     assert isinstance(node, Paxos)
     instance = node.chosen.watermark + 1
     vote = node.votes.get(instance)

@@ -17,7 +17,7 @@ from bench.node import Answer, Command, Effect, NodeId, Outbox, Request, Require
 from bench.parts.machine import MachineState, StateMachine
 from bench.protocols import multipaxos as multi
 from bench.protocols import paxos as single
-from bench.protocols.multipaxos import MultiPaxos
+from bench.protocols.multipaxos import LeaseMultiPaxos, MultiPaxos
 from bench.protocols.paxos import Paxos
 from checkers import Outcome, agreement, leadership
 from tests.bench.sansio import Cluster, Packet, cuts
@@ -25,6 +25,9 @@ from tests.protocols.paxos_story import THREE, multipaxos, packet, paxos
 
 Step = Packet | tuple[NodeId, str]
 Script = Callable[[Cluster], Iterator[Step]]
+
+
+SECOND = 1_000_000  # passes before any timer is due: a lease runs out in it
 
 
 class Moment(NamedTuple):
@@ -41,6 +44,7 @@ def moments(cluster: Cluster, script: Script) -> Iterator[Moment]:
         if isinstance(step, Packet):
             id, effects = step.to, cluster.delivering(step)
         else:
+            cluster.now += SECOND
             id, effects = step[0], cluster.ringing(*step)
         yield Moment(cluster.fork(), id, effects)
         for effect in effects:
@@ -125,6 +129,7 @@ def serve(cluster: Cluster, client: NodeId, nodes: list[NodeId], settle: Callabl
     for node in nodes * 8:
         for timer in ("round", "heartbeat", "election"):
             if timer in cluster.timers[node] and not (timer == "election" and any_leader(cluster, nodes)):
+                cluster.now += SECOND
                 cluster.ring(node, timer)
                 settle()
         cluster.ask(client, 1, Command("write", "y", 3), node)
@@ -188,9 +193,10 @@ def explore(cluster: Cluster, script: Script) -> tuple[Counter[str], str | None]
         (multipaxos(), leaders),
         (multipaxos(snapshot_every=1), leaders),
         (multipaxos(snapshot_every=2), leaders),
+        (multipaxos(node=LeaseMultiPaxos, snapshot_every=2), leaders),
         (paxos(), duellists),
     ],
-    ids=["multipaxos", "a snapshot of every slot", "a snapshot of every other slot", "paxos"],
+    ids=["multipaxos", "a snapshot of every slot", "a snapshot of every other slot", "leases", "paxos"],
 )
 def test_every_cut_of_every_handler_is_survived(cluster: Cluster, script: Script) -> None:
     counted, broken = explore(cluster, script)

@@ -13,13 +13,14 @@ told; learning by a piggybacked watermark, below which everything is chosen; a r
 for it, and a promise hands over what its acceptor knows to be chosen; client sessions; snapshots. Not here: other
 memberships (PMMC §4.5), and a leader that abdicates when it hears from no majority.
 
-Snapshots (PMMC §4.2; Chandra, Griesemer & Redstone, "Paxos Made Live", 2007, §5.2). Every so many slots a replica puts
+Snapshots (PMMC §4.2; Chandra, Griesemer & Redstone, "Paxos Made Live", 2007, §5.5). Every so many slots a replica puts
 its state on disk, with the table of sessions, and forgets what it has accepted and learnt up to there; each does so
 when it likes, and asks nobody. Who needs a slot that is trimmed elsewhere is sent the state instead. An acceptor that
 has trimmed promises about the slots behind its snapshot alone, and a proposer for which that is not enough must have
 the state first. Simplified: the state is small, and so it travels in one message and is made when it is asked for.
 
-Mode ``log``: a read is a command like any other, so it is linearizable.
+Modes. ``log``: a read is a command like any other, so it is linearizable. ``lease``: the leader answers reads from
+memory while a majority has granted it a lease (`lease.py`); linearizable as long as clocks keep to their bound.
 
 The number that the observations give as ``term`` is the ballot, which names its proposer (`parts/ballot.py`). The log
 on disk is a journal of accepted values, the last one of a slot counts; which values are chosen is not on disk, and is
@@ -29,6 +30,7 @@ learnt again after a restart. The leader writes a value to its own disk before i
 from __future__ import annotations
 
 from bench.protocol import Mode, Protocol
+from bench.protocols.multipaxos.lease import Granted, LeaseMultiPaxos, Renew
 from bench.protocols.multipaxos.server import (
     ELECTION,
     HEARTBEAT,
@@ -51,19 +53,23 @@ from bench.protocols.multipaxos.server import (
 )
 
 __all__ = [
-    "ELECTION", "HEARTBEAT", "PROTOCOL", "Accept", "Accepted", "Checkpoint", "Heartbeat", "Learn", "Learned",
-    "MultiPaxos", "Nack", "PValue", "Parameters", "Prepare", "Promise", "Role", "State", "Value", "digest",
+    "ELECTION", "HEARTBEAT", "PROTOCOL", "Accept", "Accepted", "Checkpoint", "Granted", "Heartbeat", "Learn", "Learned",
+    "LeaseMultiPaxos", "MultiPaxos", "Nack", "PValue", "Parameters", "Prepare", "Promise", "Renew", "Role", "State",
+    "Value", "digest",
 ]  # fmt: skip
 
 
 def ten_election_timeouts(parameters: Parameters) -> int:
-    return 10 * parameters.election_timeout.high
+    return 10 * max(parameters.election_timeout.high, parameters.lease)
 
 
 PROTOCOL = Protocol(
     summary="a sequence of Paxos instances, led by one distinguished proposer (Lamport 2001, §3)",
     parameters=Parameters,
-    modes={"log": Mode(MultiPaxos, promises="linearizable")},
+    modes={
+        "log": Mode(MultiPaxos, promises="linearizable"),
+        "lease": Mode(LeaseMultiPaxos, promises="linearizable"),
+    },
     operations=frozenset({"read", "write", "cas"}),
     observes=frozenset({"lead", "follow", "campaign", "vote", "append", "commit", "decide", "snapshot", "install"}),
     sessions=True,

@@ -17,6 +17,7 @@ from bench.parts.ballot import ballot_above, highest
 from bench.parts.chosen import Chosen
 from bench.parts.machine import MachineState, StateMachine
 from bench.parts.quorum import majority
+from scenarios.units import Duration, Probability
 
 ELECTION, HEARTBEAT = "election", "heartbeat"
 
@@ -37,6 +38,12 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forb
     snapshot_every: Annotated[
         int, Meta(ge=1, description="After so many slots each a replica keeps its state instead of what they held.")
     ] = 100
+    lease: Annotated[Duration, Meta(description="Mode lease: how long an acceptor promises nothing to others.")] = (
+        Duration(150_000)
+    )
+    clock_drift: Annotated[
+        Probability, Meta(description="Mode lease: by what part the rate of any clock is off at most.", lt=1_000_000)
+    ] = Probability(10_000)
 
 
 class Role(Enum):
