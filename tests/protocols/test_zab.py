@@ -150,18 +150,22 @@ def test_a_sync_waits_for_what_its_leader_has_proposed() -> None:
 
 
 def test_a_vote_is_for_the_newest_epoch_then_the_newest_history_then_the_highest_id() -> None:
+    ids = tuple(f"n{number}" for number in range(1, 12))
+    server = Zab("n1", ids, Parameters())
     votes = [
         Vote(1, Zxid(1, 9), "n3"),
         Vote(2, NOTHING, "n1"),
         Vote(2, Zxid(1, 3), "n1"),
         Vote(2, Zxid(1, 3), "n2"),
+        Vote(2, Zxid(1, 3), "n9"),
+        Vote(2, Zxid(1, 3), "n10"),
         Vote(2, Zxid(2, 1), "n1"),
     ]
     for i, worse in enumerate(votes):
         for better in votes[i + 1 :]:
-            assert Zab._is_better(better, worse)
-            assert not Zab._is_better(worse, better)
-        assert not Zab._is_better(worse, worse)
+            assert server._is_better(better, worse)
+            assert not server._is_better(worse, better)
+        assert not server._is_better(worse, worse)
 
 
 def test_a_cluster_of_one_leads_at_once_and_answers() -> None:
