@@ -8,7 +8,7 @@ from bench.node import Command, NodeId, Outbox, RequirementBroken
 from bench.parts.ballot import ballot_above, highest
 from bench.parts.chosen import Chosen
 from bench.parts.machine import MachineState
-from bench.protocols.multipaxos import Learn, MultiPaxos, Parameters, PValue, State
+from bench.protocols.multipaxos import Accept, Heartbeat, Learn, MultiPaxos, Nack, Parameters, Prepare, PValue, State
 from checkers import Outcome
 from tests.bench.runs import REGISTRY, ROOT, run, run_shipped, with_protocol
 from tests.bench.sansio import Packet
@@ -135,6 +135,25 @@ def test_an_old_state_does_not_turn_back_what_was_executed_since() -> None:
     cluster.wire = [Packet("n1", "n2", State(slot, MachineState())) for slot in (1, 2)]
     cluster.drain()
     assert cluster.nodes["n2"] == before
+
+
+def test_an_acceptor_refuses_what_it_has_promised_not_to_take_though_it_has_trimmed_and_restarted() -> None:
+    """n3 has promised nothing but by accepting, and first nothing but what it has trimmed tells of that."""
+    cluster = multipaxos(snapshot_every=1)
+    cluster.wire = [Packet("n1", "n3", Accept(3, 1, (None,), 1)), Packet("n1", "n3", Heartbeat(3, 1))]
+    cluster.drain()
+    cluster.start("n3")
+    cluster.wire = [Packet("n2", "n3", Prepare(2, 1))]
+    cluster.deliver(cluster.wire[0])
+    assert [packet.message for packet in cluster.wire] == [Nack(2, 3)]
+    cluster.wire = [
+        Packet("n1", "n3", Accept(6, 1, (None,), 1))
+    ]  # a new leader, who does not know that slot 1 is chosen
+    cluster.drain(lambda packet: packet.to == "n3")
+    cluster.start("n3")
+    cluster.wire = [Packet("n2", "n3", Prepare(5, 1))]
+    cluster.deliver(cluster.wire[0])
+    assert [packet.message for packet in cluster.wire] == [Nack(5, 6)]
 
 
 class SessionlessMultiPaxos(MultiPaxos):

@@ -139,7 +139,7 @@ class Checkpoint(msgspec.Struct, frozen=True, gc=False):
     """What a snapshot on disk holds: the state after slot ``slot``, and what the acceptor must know beside it.
 
     It takes the place of the whole journal, so it has the values that were accepted for later slots. It has the
-    promise, too, which perhaps nothing but the journal spoke of: who accepts has promised.
+    promise, too, which perhaps nothing but the journal spoke of: who accepts has promised, and promises only grow.
     """
 
     slot: int
