@@ -7,8 +7,8 @@ anything that picks the next event by another rule can be another.
 Effects of one node leave in one first-in-first-out queue. A write to disk happens at once but is durable only after a
 sync, and whatever was recorded after it waits for that sync. While a sync runs, further writes gather and share the
 next one (group commit). A crash loses the queue, and of the writes that no sync has covered it keeps a drawn prefix of
-the log's and a drawn subset of the records. A torn last record is found by its checksum and dropped at recovery, which
-is the same as a prefix that is shorter by one.
+the log's, among which a snapshot is one, and a drawn subset of the records. A torn last record is found by its checksum
+and dropped at recovery, which is the same as a prefix that is shorter by one.
 """
 
 from __future__ import annotations
@@ -36,14 +36,16 @@ from bench.node import (
     Saved,
     Send,
     SetTimer,
+    Snapshot,
     Span,
     Truncate,
 )
 from checkers.observations import Observation
 from checkers.trace import Step
 
-Write = Save | Append | Truncate
-_WRITES = frozenset((Save, Append, Truncate))
+LogWrite = Append | Truncate | Snapshot
+Write = Save | LogWrite
+_WRITES = frozenset((Save, Append, Truncate, Snapshot))
 _HOUR = 3_600_000_000
 
 
@@ -124,14 +126,17 @@ class Chooser(Protocol):
 class Disk:
     """What one node has written: the durable part, and the writes that no sync has covered yet, in order.
 
-    Writes are numbered; ``written`` is the newest, ``durable`` the newest that is covered by a sync.
+    Writes are numbered; ``written`` is the newest, ``durable`` the newest that is covered by a sync. ``log`` begins
+    with entry ``upto`` + 1, and ``snapshot`` stands for what was before.
     """
 
-    __slots__ = ("durable", "log", "pending", "records", "syncing", "written")
+    __slots__ = ("durable", "log", "pending", "records", "snapshot", "syncing", "upto", "written")
 
     def __init__(self) -> None:
         self.records: dict[str, Any] = {}
         self.log: list[Any] = []
+        self.snapshot: Any = None
+        self.upto = 0
         self.pending: deque[Write] = deque()
         self.written = 0
         self.durable = 0
@@ -152,12 +157,15 @@ class Disk:
             self.log.extend(write.entries)
         elif isinstance(write, Save):
             self.records[write.name] = write.record
-        else:
-            del self.log[write.index - 1 :]
+        elif isinstance(write, Truncate):
+            del self.log[max(0, write.index - self.upto - 1) :]
+        elif write.upto >= self.upto:
+            del self.log[: write.upto - self.upto]
+            self.snapshot, self.upto = write.blob, write.upto
 
     def crash(self, random: Random) -> None:
         """Keep a drawn part of what no sync has covered: a prefix of the log's writes, any of the saves."""
-        pieces: list[Append | Truncate] = []
+        pieces: list[LogWrite] = []
         for write in self.pending:
             if isinstance(write, Save):
                 if random.getrandbits(1):
@@ -173,7 +181,7 @@ class Disk:
         self.syncing = False
 
     def saved(self) -> Saved:
-        return Saved(dict(self.records), tuple(self.log))
+        return Saved(dict(self.records), tuple(self.log), self.snapshot, self.upto)
 
 
 class Process:

@@ -20,8 +20,8 @@ from scenarios.units import Span
 
 __all__ = [
     "Answer", "Append", "CancelTimer", "Choose", "Command", "Complete", "Effect", "Message", "Node", "NodeId",
-    "Observe", "Outbox", "Refusal", "Request", "RequirementBroken", "Save", "Saved", "Send", "SetTimer", "Span",
-    "Truncate", "require",
+    "Observe", "Outbox", "Refusal", "Request", "RequirementBroken", "Save", "Saved", "Send", "SetTimer",
+    "Snapshot", "Span", "Truncate", "require",
 ]  # fmt: skip
 
 NodeId = str
@@ -129,6 +129,17 @@ class Truncate(msgspec.Struct, frozen=True, gc=False, tag=True, tag_field="write
     index: int
 
 
+class Snapshot(msgspec.Struct, frozen=True, gc=False, tag=True, tag_field="write"):
+    """Keep ``blob`` instead of the log's entries up to ``upto`` and of the snapshot before, atomically.
+
+    The entries behind them keep their numbers; when the log ends before ``upto``, the next entry is ``upto`` + 1. One
+    that is older than what is there changes nothing.
+    """
+
+    blob: Any
+    upto: int
+
+
 class Observe(msgspec.Struct, frozen=True, gc=False):
     """Announce something about oneself; see `checkers.Observation`."""
 
@@ -148,7 +159,7 @@ class Complete(msgspec.Struct, frozen=True, gc=False):
     error: str | None = None
 
 
-Effect = Send | SetTimer | CancelTimer | Choose | Save | Append | Truncate | Observe | Complete
+Effect = Send | SetTimer | CancelTimer | Choose | Save | Append | Truncate | Snapshot | Observe | Complete
 
 
 class Outbox:
@@ -180,6 +191,9 @@ class Outbox:
     def truncate(self, index: int) -> None:
         self.effects.append(Truncate(index))
 
+    def snapshot(self, blob: Any, upto: int) -> None:
+        self.effects.append(Snapshot(blob, upto))
+
     def observe(self, what: str, term: int | None = None, slot: int | None = None, digest: str | None = None) -> None:
         self.effects.append(Observe(what, term, slot, digest))
 
@@ -191,10 +205,15 @@ class Outbox:
 
 
 class Saved(msgspec.Struct, frozen=True):
-    """What was durable when the node started: the newest record of every name, and the log (the first entry is 1)."""
+    """What was durable when the node started: the newest record of every name, the newest snapshot, and the log.
+
+    The first entry of ``log`` is number ``upto`` + 1, where ``snapshot`` stands for the ``upto`` entries before it.
+    """
 
     records: dict[str, Any] = {}
     log: tuple[Any, ...] = ()
+    snapshot: Any = None
+    upto: int = 0
 
 
 class Node(ABC):

@@ -1,6 +1,7 @@
 """What there is: protocols, mutants, faults and workloads, by name.
 
-The folder is the registry: the stem of a file in ``bench/protocols`` is a protocol's name, and so for the other kinds.
+The folder is the registry: the stem of a file in ``bench/protocols``, or the name of a folder there, is a protocol's
+name, and so for the other kinds.
 A third party adds to it through entry points (groups ``aftershock.protocols``, ``.faults``, ``.workloads``), through
 ``plugins = ["mine.py"]`` in the table ``[tool.aftershock]`` of the ``pyproject.toml`` in the working directory, or with
 ``--plugin FILE``; such a file may define a ``PROTOCOL`` (under the file's stem), fault classes and workload classes.

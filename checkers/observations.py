@@ -16,7 +16,8 @@ class Observation(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One announcement: at ``time`` (nanoseconds), ``node`` says ``what``.
 
     ``what`` is one of lead, follow, campaign, vote (a term each), append, truncate, commit (a slot), decide (a slot and
-    a digest of the command), start, violated (a broken ``require``); a protocol may add words of its own.
+    a digest of the command), snapshot and install (a slot and a digest of the state after it, which was kept or taken
+    over), start, violated (a broken ``require``); a protocol may add words of its own.
     """
 
     time: int

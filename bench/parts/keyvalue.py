@@ -36,6 +36,17 @@ class KeyValue:
             case _:
                 raise ValueError(f"a key-value store knows no {command.f!r}")
 
+    def state(self) -> tuple[tuple[str, Value], ...]:
+        """Everything that is stored, in the order of the keys."""
+        return tuple(sorted(self._values.items(), key=lambda item: item[0]))
+
+    @classmethod
+    def of(cls, state: tuple[tuple[str, Value], ...]) -> KeyValue:
+        """The store with this state."""
+        store = cls()
+        store._values = dict(state)
+        return store
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, KeyValue) and self._values == other._values
 

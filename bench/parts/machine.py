@@ -2,14 +2,34 @@
 
 Lamport, "Paxos Made Simple", 2001, §3: servers that execute the same commands in the same order go through the same
 states. A client that retries can have its command chosen twice; the sessions (`parts/sessions.py`) are part of the
-state, so that every replica drops the second one at the same place.
+state, so that every replica drops the second one at the same place. `MachineState` is all of it, as a value that can be
+sent or kept instead of the commands.
 """
 
 from __future__ import annotations
 
-from bench.node import Answer, Request
+import hashlib
+
+import msgspec
+
+from bench.node import Answer, Request, Value
 from bench.parts.keyvalue import KeyValue
 from bench.parts.sessions import Sessions
+
+
+class MachineState(msgspec.Struct, frozen=True, gc=False):
+    """What is stored, and the newest answer of every session."""
+
+    values: tuple[tuple[str, Value], ...] = ()
+    answers: tuple[tuple[str, Answer], ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """The beginning of its sha256: different states have different ones."""
+        return hashlib.sha256(msgspec.json.encode(self)).hexdigest()[:16]
+
+
+EMPTY = MachineState()
 
 
 class StateMachine:
@@ -17,9 +37,12 @@ class StateMachine:
 
     __slots__ = ("sessions", "store")
 
-    def __init__(self) -> None:
-        self.store = KeyValue()
-        self.sessions = Sessions()
+    def __init__(self, state: MachineState = EMPTY) -> None:
+        self.store = KeyValue.of(state.values)
+        self.sessions = Sessions.of(state.answers)
+
+    def state(self) -> MachineState:
+        return MachineState(self.store.state(), self.sessions.state())
 
     def answer(self, request: Request) -> Answer | None:
         """The answer to this very request, if it was the last of its session to be carried out."""

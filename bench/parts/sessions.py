@@ -34,6 +34,17 @@ class Sessions:
     def record(self, session: str, answer: Answer) -> None:
         self._newest[session] = answer
 
+    def state(self) -> tuple[tuple[str, Answer], ...]:
+        """The table, in the order of the sessions' names."""
+        return tuple(sorted(self._newest.items(), key=lambda item: item[0]))
+
+    @classmethod
+    def of(cls, state: tuple[tuple[str, Answer], ...]) -> Sessions:
+        """The sessions with this table."""
+        sessions = cls()
+        sessions._newest = dict(state)
+        return sessions
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sessions) and self._newest == other._newest
 

@@ -9,7 +9,7 @@ proposes. Instances 1, 2, … of this are the commands of a state machine, carri
 There is no distinguished proposer: a node with a waiting client runs both phases in the first instance that it does not
 know to be chosen, and in the next one if somebody else's value won. Proposers that meet duel; whoever sees a higher
 ballot gives up and pauses for a drawn time, which doubles with every failure, so that in the end one is alone for long
-enough (§2.4 elects a proposer instead, which is `multipaxos.py`).
+enough (§2.4 elects a proposer instead, which is `multipaxos`).
 
 The paper leaves open which value a free proposer takes. Here a value is a batch of requests: a prepare request names
 those that its sender waits for, and whoever wins proposes all that it has heard of. So a node that is always too slow

@@ -1,7 +1,8 @@
 """A cluster without a host: nodes, their disks and the packets under way, every step chosen by the test.
 
-There is no time and no chance. A handler's effects take place in order: a write is durable at the latest when anything
-behind it has left. `cuts` lists everything that can be left of a handler when its process dies in the middle.
+There is no chance, and no time but what a test sets as ``now``, every node's clock. A handler's effects take place in
+order: a write is durable at the latest when anything behind it has left. `cuts` lists everything that can be left of a
+handler when its process dies in the middle.
 """
 
 from __future__ import annotations
@@ -26,12 +27,14 @@ from bench.node import (
     Saved,
     Send,
     SetTimer,
+    Snapshot,
     Truncate,
 )
 from checkers.observations import Observation, Observations
 
 Create = Callable[[NodeId], Node]
-Write = Save | Append | Truncate
+LogWrite = Append | Truncate | Snapshot
+Write = Save | LogWrite
 
 
 class Packet(NamedTuple):
@@ -48,6 +51,8 @@ class Durable:
     def __init__(self) -> None:
         self.records: dict[str, Any] = {}
         self.log: list[Any] = []
+        self.snapshot: Any = None
+        self.upto = 0
 
     def write(self, write: Write) -> None:
         match write:
@@ -56,10 +61,13 @@ class Durable:
             case Append(entries):
                 self.log += entries
             case Truncate(index):
-                del self.log[index - 1 :]
+                del self.log[max(0, index - self.upto - 1) :]
+            case Snapshot(blob, upto) if upto >= self.upto:
+                del self.log[: upto - self.upto]
+                self.snapshot, self.upto = blob, upto
 
     def saved(self) -> Saved:
-        return Saved(dict(self.records), tuple(self.log))
+        return Saved(dict(self.records), tuple(self.log), self.snapshot, self.upto)
 
 
 class Cluster:
@@ -68,6 +76,7 @@ class Cluster:
     def __init__(self, ids: tuple[NodeId, ...], create: Create) -> None:
         self.ids = ids
         self.create = create
+        self.now = 0  # in microseconds
         self.nodes: dict[NodeId, Node] = {}
         self.disks = {id: Durable() for id in ids}
         self.timers: dict[NodeId, set[str]] = {id: set() for id in ids}
@@ -92,7 +101,9 @@ class Cluster:
         """Start it, or start it again with what is durable."""
         self.nodes[id] = self.create(id)
         self.timers[id] = set()
-        return self._perform(id, self.handle(lambda out: self.nodes[id].on_start(self.disks[id].saved(), 0, out)))
+        return self._perform(
+            id, self.handle(lambda out: self.nodes[id].on_start(self.disks[id].saved(), self.now, out))
+        )
 
     def ring(self, id: NodeId, timer: str) -> list[Effect]:
         return self._perform(id, self.ringing(id, timer))
@@ -100,7 +111,7 @@ class Cluster:
     def ringing(self, id: NodeId, timer: str) -> list[Effect]:
         """What the node does when this timer, which must be set, is due; nothing of it has taken place yet."""
         self.timers[id].remove(timer)
-        return self.handle(lambda out: self.nodes[id].on_timer(timer, 0, out))
+        return self.handle(lambda out: self.nodes[id].on_timer(timer, self.now, out))
 
     def deliver(self, packet: Packet) -> list[Effect]:
         return self._perform(packet.to, self.delivering(packet))
@@ -108,7 +119,7 @@ class Cluster:
     def delivering(self, packet: Packet) -> list[Effect]:
         """What the node does when this packet, which must be under way, arrives; nothing has taken place yet."""
         self.wire.remove(packet)
-        return self.handle(lambda out: self.nodes[packet.to].on_message(packet.sender, packet.message, 0, out))
+        return self.handle(lambda out: self.nodes[packet.to].on_message(packet.sender, packet.message, self.now, out))
 
     def ask(self, client: NodeId, sequence: int, command: Command, node: NodeId) -> Packet:
         """A client's request, put on the wire."""
@@ -135,7 +146,7 @@ class Cluster:
                 self.timers[id].add(timer)
             case CancelTimer(timer):
                 self.timers[id].discard(timer)
-            case Save() | Append() | Truncate():
+            case Save() | Append() | Truncate() | Snapshot():
                 self.disks[id].write(effect)
             case Observe(what, term, slot, digest):
                 self.said.append(Observation(len(self.said), id, what, term, slot, digest))
@@ -172,9 +183,9 @@ def cuts(effects: list[Effect]) -> Iterator[Cut]:
     for k in range(len(effects) + 1):
         done = effects[:k]
         last = k
-        while last and isinstance(done[last - 1], Save | Append | Truncate):
+        while last and isinstance(done[last - 1], Save | LogWrite):
             last -= 1
-        unsynced = [effect for effect in done[last:] if isinstance(effect, Save | Append | Truncate)]
+        unsynced = [effect for effect in done[last:] if isinstance(effect, Save | LogWrite)]
         saves = [write for write in unsynced if isinstance(write, Save)]
         pieces = [piece for write in unsynced if not isinstance(write, Save) for piece in _pieces(write)]
         for chosen in product((False, True), repeat=len(saves)):
@@ -183,5 +194,5 @@ def cuts(effects: list[Effect]) -> Iterator[Cut]:
                 yield Cut(tuple(done[:last]), (*some, *pieces[:prefix]))
 
 
-def _pieces(write: Append | Truncate) -> list[Write]:
+def _pieces(write: LogWrite) -> list[Write]:
     return [Append((entry,)) for entry in write.entries] if isinstance(write, Append) else [write]

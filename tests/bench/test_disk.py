@@ -10,7 +10,7 @@ import pytest
 from bench.draws import stream
 from bench.host import Disk, Host
 from bench.network import Network, topology
-from bench.node import Append, Message, Node, NodeId, Outbox, Save, Saved, Truncate
+from bench.node import Append, Message, Node, NodeId, Outbox, Save, Saved, Snapshot, Truncate
 from bench.simulation import Simulation
 from checkers.observations import Observation
 from checkers.trace import Step
@@ -170,7 +170,7 @@ def test_a_timer_that_is_put_off_fires_once_at_its_last_moment_and_a_cancelled_o
 
 
 def outcomes(
-    *writes: Save | Append | Truncate, durable: tuple[str, ...] = ("old",)
+    *writes: Save | Append | Truncate | Snapshot, durable: tuple[str, ...] = ("old",)
 ) -> set[tuple[object, tuple[object, ...]]]:
     """What over many seeds can be on disk, as (the record "it", the log), when these writes were not synced yet."""
     found = set()
@@ -200,6 +200,49 @@ def test_a_crash_keeps_any_of_the_saves_whatever_it_keeps_of_the_log() -> None:
 def test_a_truncation_is_lost_or_kept_in_its_place() -> None:
     logs = {log for _, log in outcomes(Truncate(1), Append(("a",)), Truncate(1), Append(("b",)))}
     assert logs == {("old",), (), ("a",), ("b",)}
+
+
+def snapshots(*writes: Append | Truncate | Snapshot) -> set[tuple[object, int, tuple[object, ...]]]:
+    """As `outcomes`, as (the snapshot, up to which entry, the log behind it); entries 1 and 2 are durable."""
+    found = set()
+    for seed in range(400):
+        disk = Disk()
+        disk.write(Append(("1", "2")))
+        disk.settle(disk.written)
+        for write in writes:
+            disk.write(write)
+        disk.crash(stream(seed, "crash"))
+        saved = disk.saved()
+        found.add((saved.snapshot, saved.upto, saved.log))
+    return found
+
+
+def test_a_snapshot_takes_the_place_of_the_entries_that_it_stands_for_and_the_others_keep_their_numbers() -> None:
+    disk = Disk()
+    for write in (Append(("1", "2", "3")), Snapshot("1-2", 2), Append(("4", "5")), Truncate(5), Snapshot("1-3", 3)):
+        disk.write(write)
+    disk.settle(disk.written)
+    assert disk.saved() == Saved({}, ("4",), "1-3", 3)
+
+
+def test_a_snapshot_from_elsewhere_goes_beyond_the_log_and_an_older_one_or_a_cut_into_it_changes_nothing() -> None:
+    disk = Disk()
+    for write in (Append(("1", "2")), Snapshot("1-7", 7), Append(("8",)), Snapshot("1", 1)):
+        disk.write(write)
+    disk.settle(disk.written)
+    assert disk.saved() == Saved({}, ("8",), "1-7", 7)
+    disk.write(Truncate(3))
+    disk.settle(disk.written)
+    assert disk.saved() == Saved({}, (), "1-7", 7)
+
+
+def test_a_crash_keeps_a_snapshot_whole_or_not_at_all_and_only_with_what_was_written_before_it() -> None:
+    assert snapshots(Append(("3",)), Snapshot("1-2", 2), Append(("4",))) == {
+        (None, 0, ("1", "2")),
+        (None, 0, ("1", "2", "3")),
+        ("1-2", 2, ("3",)),
+        ("1-2", 2, ("3", "4")),
+    }
 
 
 def test_a_crash_loses_nothing_that_was_synced() -> None:

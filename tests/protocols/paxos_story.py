@@ -10,8 +10,23 @@ from pathlib import Path
 
 import msgspec
 
-from bench.node import Append, CancelTimer, Command, Effect, Message, NodeId, Observe, Request, Save, Send, SetTimer
-from bench.protocols.multipaxos import MultiPaxos
+from bench.node import (
+    Answer,
+    Append,
+    CancelTimer,
+    Command,
+    Effect,
+    Message,
+    NodeId,
+    Observe,
+    Request,
+    Save,
+    Send,
+    SetTimer,
+    Snapshot,
+)
+from bench.parts.machine import MachineState
+from bench.protocols.multipaxos import LeaseMultiPaxos, MultiPaxos
 from bench.protocols.multipaxos import Parameters as MultiPaxosParameters
 from bench.protocols.paxos import Parameters as PaxosParameters
 from bench.protocols.paxos import Paxos
@@ -21,8 +36,11 @@ FOLDER = Path(__file__).with_name("transcripts")
 THREE = ("n1", "n2", "n3")
 
 
-def multipaxos(ids: tuple[NodeId, ...] = THREE, node: type[MultiPaxos] = MultiPaxos) -> Cluster:
-    return Cluster(ids, lambda id: node(id, ids, MultiPaxosParameters()))
+def multipaxos(
+    ids: tuple[NodeId, ...] = THREE, node: type[MultiPaxos] = MultiPaxos, *, snapshot_every: int = 100
+) -> Cluster:
+    parameters = MultiPaxosParameters(snapshot_every=snapshot_every)
+    return Cluster(ids, lambda id: node(id, ids, parameters))
 
 
 def paxos(ids: tuple[NodeId, ...] = THREE, node: type[Paxos] = Paxos) -> Cluster:
@@ -45,6 +63,10 @@ class Story:
     def say(self, text: str) -> None:
         self.lines += ["", f"# {text}"]
 
+    def wait(self, milliseconds: int) -> None:
+        self.cluster.now += milliseconds * 1000
+        self.lines += ["", f"-- {self.cluster.now // 1000} ms"]
+
     def ring(self, id: NodeId, timer: str) -> None:
         twin = self.cluster.fork()
         effects = self.cluster.ring(id, timer)
@@ -60,6 +82,11 @@ class Story:
         lost = packet(self.cluster, kind, sender, to)
         self.cluster.wire.remove(lost)
         self.lines += ["", f"{sender} -> {to}: {words(lost.message)}   LOST"]
+
+    def lose_all(self, node: NodeId) -> None:
+        """Whatever is under way from or to this node is lost."""
+        for lost in [p for p in self.cluster.wire if node in (p.sender, p.to)]:
+            self.lose(type(lost.message), lost.sender, lost.to)
 
     def ask(self, client: NodeId, sequence: int, command: Command, node: NodeId) -> None:
         self.cluster.ask(client, sequence, command, node)
@@ -104,7 +131,12 @@ def state(cluster: Cluster, id: NodeId) -> str:
     if isinstance(node, MultiPaxos):
         accepted = " ".join(f"[{p.slot} in {p.ballot}: {shown(p.value)}]" for _, p in sorted(node.accepted.items()))
         role = f"{node.role.value} with ballot {node.ballot}" if node.ballot else node.role.value
-        return f"{role}; promised {node.promised}; accepted {accepted or 'nothing'}; chosen {node.chosen.watermark}"
+        trimmed = f", trimmed up to {node.chosen.trimmed}" if node.chosen.trimmed else ""
+        told = f"{role}; promised {node.promised}; accepted {accepted or 'nothing'}"
+        lease = ""
+        if isinstance(node, LeaseMultiPaxos) and node.granted_until > cluster.now:
+            lease = f"; {node.granted_to or 'somebody'} has its lease until {node.granted_until // 1000} ms"
+        return f"{told}; chosen {node.chosen.watermark}{trimmed}{lease}"
     assert isinstance(node, Paxos)
     instance = node.chosen.watermark + 1
     vote = node.votes.get(instance)
@@ -119,12 +151,18 @@ def shown(value: object) -> str:
             return f"{session}#{sequence} {command}"
         case None:
             return "–"
+        case MachineState(values, answers):
+            return f"{{{', '.join(f'{key} = {held}' for key, held in values)}; {', '.join(map(answered, answers))}}}"
         case tuple():
             return f"({', '.join(map(shown, value))})"
         case msgspec.Struct():
             return words(value)
         case _:
             return str(value)
+
+
+def answered(answer: tuple[str, Answer]) -> str:
+    return f"{answer[0]}#{answer[1].sequence} answered"
 
 
 def words(value: msgspec.Struct) -> str:
@@ -147,6 +185,8 @@ def effect_in_words(effect: Effect) -> str:
             return f"save {name}: {record}"
         case Append(records):
             return f"append {', '.join(words(record) for record in records)}"
+        case Snapshot(blob, upto):
+            return f"snapshot instead of records up to {upto}: {words(blob)}"
         case Observe(what, term, slot, digest):
             about = [f"term {term}" if term else "", f"slot {slot}" if slot else "", digest or ""]
             return " ".join(["observe", what, *(part for part in about if part)])

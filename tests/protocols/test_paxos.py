@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import pytest
 
-from bench.node import NodeId, RequirementBroken
+from bench.node import Command, NodeId, Outbox, RequirementBroken
 from bench.parts.ballot import ballot_above, highest
 from bench.parts.chosen import Chosen
-from bench.protocols.multipaxos import MultiPaxos, Parameters, PValue
-from tests.bench.runs import run, run_shipped
+from bench.parts.machine import MachineState
+from bench.protocols.multipaxos import Accept, Heartbeat, Learn, MultiPaxos, Nack, Parameters, Prepare, PValue, State
+from checkers import Outcome
+from tests.bench.runs import REGISTRY, ROOT, run, run_shipped, with_protocol
+from tests.bench.sansio import Packet
+from tests.protocols.paxos_story import multipaxos
 
-SHIPPED = ("bad-network", "bridge", "partition-leader", "pause-leader", "restart-everybody", "steady")
+SHIPPED = ("bad-network", "bridge", "partition-leader", "pause-leader", "restart-everybody", "steady", "trimmed-log")
 MS = 1_000_000
 
 
-@pytest.mark.parametrize("column", ["multipaxos/log", "paxos/log"])
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize(
+    ("name", "column"),
+    [
+        *((name, "multipaxos/log") for name in SHIPPED),
+        *((name, "paxos/log") for name in SHIPPED if name != "trimmed-log"),
+    ],
+)
 def test_a_shipped_scenario_ends_as_promised(name: str, column: str) -> None:
     seen = run_shipped(name, column)
     assert seen.result.status == "as expected", seen.result.notes
@@ -93,6 +102,78 @@ def test_a_second_value_for_a_slot_is_a_finding_on_either_side_of_a_gap() -> Non
     chosen.learn(2, "b")
     assert list(chosen.in_order()) == [(2, "b"), (3, "c")]
     assert chosen.since(2) == ("b", "c")
+
+
+def test_what_is_trimmed_is_chosen_whether_it_was_known_before_or_not() -> None:
+    chosen: Chosen[str] = Chosen()
+    for slot, value in ((1, "a"), (2, "b"), (5, "e"), (8, "h")):
+        chosen.learn(slot, value)
+    assert list(chosen.in_order()) == [(1, "a"), (2, "b")]
+    chosen.trim(1)
+    assert (chosen.trimmed, chosen.watermark, chosen.since(2)) == (1, 2, ("b",))
+    with pytest.raises(RequirementBroken, match="no two values"):
+        chosen.learn(2, "x")
+    chosen.trim(6)  # the state came from elsewhere
+    assert (chosen.trimmed, chosen.watermark, chosen.since(7)) == (6, 6, ())
+    assert [chosen.knows(slot) for slot in (5, 6, 7, 8)] == [True, True, False, True]
+    chosen.learn(7, "g")
+    assert list(chosen.in_order()) == [(7, "g"), (8, "h")]
+
+
+def test_an_old_state_does_not_turn_back_what_was_executed_since() -> None:
+    cluster = multipaxos(snapshot_every=1)
+    cluster.ring("n1", "election")
+    cluster.drain()
+    for sequence in (1, 2):
+        cluster.ask("c1", sequence, Command("write", "x", sequence), "n1")
+        cluster.drain()
+    cluster.ring("n1", "heartbeat")
+    cluster.drain()
+    before = cluster.nodes["n2"].copy()
+    assert isinstance(before, MultiPaxos)
+    assert before.chosen.trimmed == 2
+    cluster.wire = [Packet("n1", "n2", State(slot, MachineState())) for slot in (1, 2)]
+    cluster.drain()
+    assert cluster.nodes["n2"] == before
+
+
+def test_an_acceptor_refuses_what_it_has_promised_not_to_take_though_it_has_trimmed_and_restarted() -> None:
+    """n3 has promised nothing but by accepting, and first nothing but what it has trimmed tells of that."""
+    cluster = multipaxos(snapshot_every=1)
+    cluster.wire = [Packet("n1", "n3", Accept(3, 1, (None,), 1)), Packet("n1", "n3", Heartbeat(3, 1))]
+    cluster.drain()
+    cluster.start("n3")
+    cluster.wire = [Packet("n2", "n3", Prepare(2, 1))]
+    cluster.deliver(cluster.wire[0])
+    assert [packet.message for packet in cluster.wire] == [Nack(2, 3)]
+    cluster.wire = [
+        Packet("n1", "n3", Accept(6, 1, (None,), 1))
+    ]  # a new leader, who does not know that slot 1 is chosen
+    cluster.drain(lambda packet: packet.to == "n3")
+    cluster.start("n3")
+    cluster.wire = [Packet("n2", "n3", Prepare(5, 1))]
+    cluster.deliver(cluster.wire[0])
+    assert [packet.message for packet in cluster.wire] == [Nack(5, 6)]
+
+
+class SessionlessMultiPaxos(MultiPaxos):
+    """Sends the store, and not the sessions."""
+
+    def _on_learn(self, learner: NodeId, m: Learn, out: Outbox) -> None:
+        if m.first <= self.chosen.trimmed:
+            out.send(learner, State(self.chosen.watermark, MachineState(self.machine.state().values)))
+        else:
+            super()._on_learn(learner, m, out)
+
+
+def test_replicas_that_end_up_in_different_states_do_not_agree() -> None:
+    parent = REGISTRY.protocols["multipaxos"]
+    registry = with_protocol("own", parent.mutant("multipaxos/log", SessionlessMultiPaxos, "as the test says"))
+    text = (ROOT / "scenarios" / "trimmed-log.toml").read_text().replace("multipaxos", "own").replace("/log", "")
+    seen = run(text, "own", registry=registry)
+    verdict = next(each.verdict for each in seen.result.judged if each.name == "agreement")
+    assert verdict.outcome is Outcome.INVALID
+    assert "is in state" in verdict.reason
 
 
 def test_what_is_asked_again_goes_in_runs_and_only_to_those_who_have_not_accepted() -> None:

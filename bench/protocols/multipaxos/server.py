@@ -1,24 +1,6 @@
-"""Multi-Paxos: a sequence of consensus instances, all led by one distinguished proposer.
+"""One server of Multi-Paxos: proposer, acceptor and learner, and its messages.
 
-Lamport, "Paxos Made Simple", 2001, §3; where it is silent, van Renesse & Altinbuken, "Paxos Made Moderately Complex",
-2015 (PMMC). Every slot of a sequence of commands is an instance of Paxos (§2.2), but one prepare request covers all
-slots from the proposer's first unchosen one on. When a majority has promised to ignore lower ballots, the proposer
-leads: for every slot in which some promise names an accepted value it proposes the one of the highest ballot, for the
-holes between them a no-op, and from then on each command costs one accept request per acceptor, and any number of them
-may be under way at once. A value is chosen once a majority has accepted it in the same ballot.
-
-Every node is proposer, acceptor and learner at once. Here: the leader's election by timeout, with a randomised pause
-for whoever is preempted (PMMC §3.1), so that duels end; promises and accepted values that are durable before they are
-told; learning by a piggybacked watermark, below which everything is chosen; a replica that has missed something asks
-for it, and a promise hands over what its acceptor knows to be chosen; client sessions. Not here: trimming of the
-accepted values and transfer of the state instead of the commands (PMMC §4.2), leases (§4.4), other memberships (§4.5),
-and a leader that abdicates when it hears from no majority.
-
-Mode ``log``: a read is a command like any other, so it is linearizable.
-
-The number that the observations give as ``term`` is the ballot, which names its proposer (`parts/ballot.py`). The log
-on disk is a journal of accepted values, the last one of a slot counts; which values are chosen is not on disk, and is
-learnt again after a restart. The leader writes a value to its own disk before it asks the others, as `raft.py` does.
+The numbers of sections are those of "Paxos Made Simple"; PMMC is "Paxos Made Moderately Complex".
 """
 
 from __future__ import annotations
@@ -33,9 +15,9 @@ from msgspec import Meta
 from bench.node import Message, Node, NodeId, Outbox, Refusal, Request, Saved, Span, require
 from bench.parts.ballot import ballot_above, highest
 from bench.parts.chosen import Chosen
-from bench.parts.machine import StateMachine
+from bench.parts.machine import MachineState, StateMachine
 from bench.parts.quorum import majority
-from bench.protocol import Mode, Protocol
+from scenarios.units import Duration, Probability
 
 ELECTION, HEARTBEAT = "election", "heartbeat"
 
@@ -53,6 +35,15 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forb
         Span.constant(50_000)
     )
     slots_max: Annotated[int, Meta(ge=1, description="Slots in one Accept or Learned at most.")] = 64
+    snapshot_every: Annotated[
+        int, Meta(ge=1, description="After so many slots each a replica keeps its state instead of what they held.")
+    ] = 100
+    lease: Annotated[Duration, Meta(description="Mode lease: how long an acceptor promises nothing to others.")] = (
+        Duration(150_000)
+    )
+    clock_drift: Annotated[
+        Probability, Meta(description="Mode lease: by what part the rate of any clock is off at most.", lt=1_000_000)
+    ] = Probability(10_000)
 
 
 class Role(Enum):
@@ -80,7 +71,11 @@ class Prepare(Message, frozen=True):
 
 
 class Promise(Message, frozen=True):
-    """Phase 1b. ``chosen`` is known to be chosen from slot ``first`` on; ``accepted`` is what lies above it."""
+    """Phase 1b. ``chosen`` is known to be chosen from slot ``first`` on; ``accepted`` is what lies above it.
+
+    About the slots before ``first`` it says only that they are chosen. It is what was asked for, or higher when the
+    acceptor has trimmed what it accepted there.
+    """
 
     ballot: int
     first: int
@@ -133,6 +128,26 @@ class Learned(Message, frozen=True):
     chosen: int
 
 
+class State(Message, frozen=True):
+    """The answer to `Learn` when those slots are trimmed: the state after slot ``slot`` instead of the commands."""
+
+    slot: int
+    state: MachineState
+
+
+class Checkpoint(msgspec.Struct, frozen=True, gc=False):
+    """What a snapshot on disk holds: the state after slot ``slot``, and what the acceptor must know beside it.
+
+    It takes the place of the whole journal, so it has the values that were accepted for later slots. It has the
+    promise, too, which perhaps nothing but the journal spoke of: who accepts has promised, and promises only grow.
+    """
+
+    slot: int
+    state: MachineState
+    promised: int
+    accepted: tuple[PValue, ...]
+
+
 class MultiPaxos(Node):
     """One server: proposer, acceptor and learner."""
 
@@ -144,7 +159,8 @@ class MultiPaxos(Node):
         self.parameters = parameters
         # Acceptor; durable
         self.promised = 0
-        self.accepted: dict[int, PValue] = {}
+        self.accepted: dict[int, PValue] = {}  # of the slots that are not trimmed
+        self.journal = 0  # how many values it has accepted so far, in all
         # Learner
         self.chosen: Chosen[Value] = Chosen()
         self.machine = StateMachine()
@@ -154,7 +170,7 @@ class MultiPaxos(Node):
         self.leader: NodeId | None = None
         self.ballot = 0  # our newest
         self.seen = 0  # the highest that anybody has told us of
-        self.promises: dict[NodeId, tuple[PValue, ...]] = {}
+        self.promises: dict[NodeId, Promise] = {}
         self.next_slot = 1
         self.proposals: dict[int, Value] = {}  # under way, in this ballot
         self.acceptors: dict[int, set[NodeId]] = {}  # of these proposals
@@ -164,7 +180,15 @@ class MultiPaxos(Node):
 
     def on_start(self, saved: Saved, now: int, out: Outbox) -> None:
         self.promised = saved.records.get("promised", 0)
-        for pvalue in saved.log:
+        self.journal = saved.upto + len(saved.log)
+        journal = saved.log
+        if saved.snapshot is not None:
+            checkpoint: Checkpoint = saved.snapshot
+            self.promised = max(self.promised, checkpoint.promised)
+            self.chosen.trim(checkpoint.slot)
+            self.machine = StateMachine(checkpoint.state)
+            journal = (*checkpoint.accepted, *saved.log)
+        for pvalue in journal:
             self.accepted[pvalue.slot] = pvalue
             self.promised = max(self.promised, pvalue.ballot)  # who accepts has promised
         out.set_timer(ELECTION, self.parameters.election_timeout)
@@ -189,6 +213,8 @@ class MultiPaxos(Node):
                 self._on_learn(sender, message, out)
             case Learned():
                 self._on_learned(sender, message, out)
+            case State():
+                self._on_state(message, out)
             case _:
                 raise TypeError(f"Multi-Paxos knows no {type(message).__name__}")
 
@@ -208,9 +234,10 @@ class MultiPaxos(Node):
         out.observe("campaign", term=self.ballot)
         out.set_timer(ELECTION, self.parameters.election_timeout)
         self._promise(self.ballot, out)  # on disk before anybody hears of the ballot: it is never used again
-        self.promises = {self.me: self._accepted_from(self.chosen.watermark + 1)}
+        prepare = Prepare(self.ballot, self.chosen.watermark + 1)
+        self.promises = {self.me: self._promise_to(prepare)}
         for other in self.others:
-            out.send(other, Prepare(self.ballot, self.chosen.watermark + 1))
+            out.send(other, prepare)
         self._lead_if_promised(out)
 
     def _next_ballot(self) -> int:
@@ -228,8 +255,16 @@ class MultiPaxos(Node):
         out.observe("vote", term=m.ballot)
         self.leader = None
         out.set_timer(ELECTION, self.parameters.election_timeout)
-        accepted = self._accepted_from(max(m.first, self.chosen.watermark + 1))
-        out.send(candidate, Promise(m.ballot, m.first, self.chosen.since(m.first), accepted))
+        out.send(candidate, self._promise_to(m))
+
+    def _promise_to(self, m: Prepare) -> Promise:
+        """It covers the slots that are not trimmed here: for all that this acceptor knows, any of the others is taken.
+
+        Were it silent about that, its proposer would take them for holes.
+        """
+        first = max(m.first, self.chosen.trimmed + 1)
+        accepted = self._accepted_from(max(first, self.chosen.watermark + 1))
+        return Promise(m.ballot, first, self.chosen.since(first), accepted)
 
     def _promise(self, ballot: int, out: Outbox) -> None:
         require(ballot > self.promised, "promises only grow")
@@ -245,15 +280,21 @@ class MultiPaxos(Node):
     def _on_promise(self, acceptor: NodeId, m: Promise, out: Outbox) -> None:
         if self.role is not Role.CANDIDATE or m.ballot != self.ballot:
             return  # of an earlier candidacy, or one more than was needed
-        self.promises[acceptor] = m.accepted
+        self.promises[acceptor] = m
         for slot, value in enumerate(m.chosen, m.first):
             self.chosen.learn(slot, value)
         self._carry_out(out)
+        if not self._covers(m):
+            out.send(acceptor, Learn(self.chosen.watermark + 1))  # the state, for the commands are trimmed
         self._lead_if_promised(out)
+
+    def _covers(self, promise: Promise) -> bool:
+        """Whether a promise speaks of every slot that we do not know to be chosen."""
+        return promise.first <= self.chosen.watermark + 1
 
     def _lead_if_promised(self, out: Outbox) -> None:
         """From now on nothing is chosen below our ballot that a majority has not told us of (§2.2, P2c)."""
-        if len(self.promises) < self.majority:
+        if sum(self._covers(promise) for promise in self.promises.values()) < self.majority:
             return
         self.role, self.leader = Role.LEADER, self.me
         self.proposals, self.acceptors = {}, {}
@@ -263,7 +304,7 @@ class MultiPaxos(Node):
         self.next_slot = self.overdue = self.chosen.watermark + 1
         votes: dict[int, list[PValue]] = {}
         for promise in self.promises.values():
-            for pvalue in promise:
+            for pvalue in promise.accepted:
                 votes.setdefault(pvalue.slot, []).append(pvalue)
         recovered = range(self.next_slot, max(votes, default=0) + 1)
         self._propose(tuple(self._value_for(slot, votes.get(slot, [])) for slot in recovered), out)
@@ -319,9 +360,12 @@ class MultiPaxos(Node):
         return m.ballot >= self.promised
 
     def _accept(self, ballot: int, first: int, values: tuple[Value, ...], out: Outbox) -> None:
+        higher = ballot > self.promised
         self.promised = max(self.promised, ballot)
         fresh = []
         for slot, value in enumerate(values, first):
+            if slot <= self.chosen.trimmed:
+                continue  # it is chosen, so this is its value, and whoever must know it gets the state
             before = self.accepted.get(slot)
             if before is not None and before.ballot == ballot:
                 require(before.value == value, "one ballot has one value per slot (§2.2)")
@@ -332,8 +376,11 @@ class MultiPaxos(Node):
         if fresh:
             self._save_accepted(tuple(fresh), out)
             out.observe("append", slot=fresh[-1].slot)
+        elif higher:
+            self._save_promise(out)
 
     def _save_accepted(self, pvalues: tuple[PValue, ...], out: Outbox) -> None:
+        self.journal += len(pvalues)
         out.append(pvalues)  # on disk before it is told; it is a promise, too
 
     def _on_accepted(self, acceptor: NodeId, m: Accepted, out: Outbox) -> None:
@@ -401,6 +448,9 @@ class MultiPaxos(Node):
         self._carry_out(out)
 
     def _on_learn(self, learner: NodeId, m: Learn, out: Outbox) -> None:
+        if m.first <= self.chosen.trimmed:
+            out.send(learner, State(self.chosen.watermark, self.machine.state()))
+            return
         values = self.chosen.since(m.first, self.parameters.slots_max)
         if values:
             out.send(learner, Learned(m.first, values, self.chosen.watermark))
@@ -414,14 +464,46 @@ class MultiPaxos(Node):
         self._carry_out(out)
         if before < self.chosen.watermark < m.chosen:  # a copy of this message teaches nothing, and asks for nothing
             out.send(teacher, Learn(self.chosen.watermark + 1))
+        self._lead_if_covered(out)
+
+    def _on_state(self, m: State, out: Outbox) -> None:
+        """State transfer (PMMC §4.2): take over the state after slot ``m.slot`` instead of executing up to there."""
+        if self.role is Role.LEADER or m.slot <= self.chosen.watermark:
+            return  # see `_on_learned`; and an old copy must not turn back what was executed since
+        self.machine = StateMachine(m.state)
+        self._keep_state(m.slot, m.state, out)
+        out.observe("install", slot=m.slot, digest=m.state.digest)
+        out.observe("commit", slot=m.slot)
+        for session, (sequence, client) in tuple(self.waiting.items()):
+            answer = self.machine.sessions.answer(session, sequence)
+            if answer is not None:
+                del self.waiting[session]
+                out.send(client, answer)
+        self._carry_out(out)
+        self._lead_if_covered(out)
+
+    def _lead_if_covered(self, out: Outbox) -> None:
+        if self.role is Role.CANDIDATE:
+            self._lead_if_promised(out)
 
     def _carry_out(self, out: Outbox) -> None:
         """Execute what is chosen, in the order of the slots (§3)."""
         before = self.chosen.watermark
         for slot, value in self.chosen.in_order():
             self._execute(slot, value, out)
+            if slot % self.parameters.snapshot_every == 0:
+                state = self.machine.state()
+                self._keep_state(slot, state, out)
+                out.observe("snapshot", slot=slot, digest=state.digest)
         if self.chosen.watermark > before:
             out.observe("commit", slot=self.chosen.watermark)
+
+    def _keep_state(self, slot: int, state: MachineState, out: Outbox) -> None:
+        """Trim: from now on, and on disk, the state stands for all slots up to this one (PMMC §4.2)."""
+        self.chosen.trim(slot)
+        self.accepted = {later: pvalue for later, pvalue in self.accepted.items() if later > slot}
+        kept = self._accepted_from(slot + 1)
+        out.snapshot(Checkpoint(slot, state, self.promised, kept), self.journal)
 
     def _execute(self, slot: int, value: Value, out: Outbox) -> None:
         out.observe("decide", slot=slot, digest=digest(value))
@@ -451,18 +533,3 @@ class MultiPaxos(Node):
 def digest(value: Value) -> str:
     """What a slot holds, in words short enough to read and complete enough to compare."""
     return "no-op" if value is None else f"{value.session}#{value.sequence} {value.command}"
-
-
-def ten_election_timeouts(parameters: Parameters) -> int:
-    return 10 * parameters.election_timeout.high
-
-
-PROTOCOL = Protocol(
-    summary="a sequence of Paxos instances, led by one distinguished proposer (Lamport 2001, §3)",
-    parameters=Parameters,
-    modes={"log": Mode(MultiPaxos, promises="linearizable")},
-    operations=frozenset({"read", "write", "cas"}),
-    observes=frozenset({"lead", "follow", "campaign", "vote", "append", "commit", "decide"}),
-    sessions=True,
-    recovers_within=ten_election_timeouts,
-)

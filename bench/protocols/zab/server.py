@@ -1,33 +1,6 @@
-"""Zab: a primary's changes, delivered by everybody in the order in which primaries made them.
+"""One server of Zab: its election, its part in the three phases, and what it keeps on disk.
 
-Junqueira, Reed & Serafini, "Zab: High-performance broadcast for primary-backup systems", DSN 2011; where the paper is
-silent, as ZooKeeper does it. Every transaction has a zxid: the epoch of the leader that proposed it, and a counter. A
-would-be leader asks a quorum which epochs they have accepted, and has them promise a higher one (phase 1, discovery);
-makes their histories equal to its own (phase 2, synchronisation); and then proposes transactions, each committed once
-a quorum has it on disk (phase 3, broadcast). Whoever loses its leader, or its quorum, begins again.
-
-Phase 0 is ZooKeeper's Fast Leader Election: servers that look for a leader tell each other whom they would elect, and
-adopt the best vote they hear of, by (current epoch, last zxid, id), until a quorum agrees. Simplified: ZooKeeper keeps
-votes of this round and of a settled ensemble in two tables with different rules; here is one table of what each server
-said last, and two rules that read it. No safety rests on phase 0, which only has to name a likely leader: phases 1 and
-2 make sure that there is one leader in an epoch, and that it has everything that was ever committed. As in ZooKeeper
-the leader's own history is the one that everybody gets, and a leader that finds a follower ahead of it gives up; in
-the paper it would fetch that follower's history.
-
-Both need channels in which nothing is lost, doubled or reordered while they last (section II): `bench.parts.channel`.
-What is durable before what: the accepted epoch before its promise (ACK-E), the history before the current epoch, the
-current epoch before ACK(NEWLEADER), a transaction before its ACK. The second is more than an order of writes, since of
-two writes that no sync has covered a crash may keep either one: the epoch is saved when a timer rings that was set
-behind the history.
-
-Modes. ``log``: every operation, a read too, is a transaction, so it is linearizable. ``local``: as in ZooKeeper a
-session's reads are answered by its own server from what it has delivered, and updates alone are transactions, so a read
-can be stale, but a session never goes back (Lev-Ari et al. 2017: ordered sequential consistency). ``sync``: the server
-first has its leader bring it up to date; a deposed leader that does not know it yet does that as well, so reads can
-still be stale. Unlike ZooKeeper's, a session sends its updates to the leader itself and not through its server; what it
-has seen travels with its reads instead. Sessions are as in Raft: an operation that is proposed twice takes effect once.
-
-Not here: observers, dynamic membership, and snapshots on disk (a SNAP carries the whole history).
+The numbers of steps are those of the paper's Algorithms 1 to 3.
 """
 
 from __future__ import annotations
@@ -36,18 +9,37 @@ from bisect import bisect_right
 from collections.abc import Callable
 from enum import Enum
 from functools import lru_cache
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-from bench.node import Answer, Command, Message, Node, NodeId, Outbox, Refusal, Request, Saved, Span, require
+from bench.node import Message, Node, NodeId, Outbox, Refusal, Request, Saved, Span, require
 from bench.parts.channel import Channel, Close, Framed
 from bench.parts.keyvalue import KeyValue
 from bench.parts.log import Log
 from bench.parts.quorum import majority, reached_by_majority
 from bench.parts.sessions import Sessions
-from bench.protocol import Mode, Protocol
+from bench.protocols.zab.messages import (
+    NOTHING,
+    Ack,
+    AckE,
+    AckLD,
+    CEpoch,
+    Commit,
+    CommitLD,
+    Diff,
+    NewEpoch,
+    NewLeader,
+    Notification,
+    Propose,
+    Role,
+    Snap,
+    Transaction,
+    Trunc,
+    Vote,
+    Zxid,
+)
 
 TICK, FINALIZE, SYNCED = "tick", "finalize", "synced"
 _AT_ONCE = Span.constant(0)
@@ -69,15 +61,6 @@ class Parameters(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forb
     ] = 500
 
 
-class Role(Enum):
-    LOOKING = "looking"
-    FOLLOWING = "following"
-    LEADING = "leading"
-
-    def __deepcopy__(self, memo: object) -> Role:
-        return self
-
-
 class Phase(Enum):
     DISCOVERY = "discovery"
     SYNCHRONISATION = "synchronisation"
@@ -85,142 +68,6 @@ class Phase(Enum):
 
     def __deepcopy__(self, memo: object) -> Phase:
         return self
-
-
-class Zxid(NamedTuple):
-    """The name of a transaction, ordered by epoch and then counter (section III-A)."""
-
-    epoch: int
-    counter: int
-
-    def __str__(self) -> str:
-        return f"{self.epoch}.{self.counter}"
-
-
-NOTHING = Zxid(0, 0)
-
-
-class Transaction(msgspec.Struct, frozen=True, gc=False):
-    """A change, in the order of its zxid."""
-
-    zxid: Zxid
-    session: str
-    sequence: int
-    command: Command
-
-    @property
-    def term(self) -> int:
-        return self.zxid.epoch
-
-
-class Vote(NamedTuple):
-    """Whom to elect: the candidate whose history is newest, and among equals the one with the highest id."""
-
-    epoch: int
-    zxid: Zxid
-    candidate: NodeId
-
-
-class Notification(Message, frozen=True):
-    """Whom the sender would elect, or has elected, in this round (Fast Leader Election).
-
-    ``serial`` grows with everything that the sender says, so that a late notification is known as one.
-    """
-
-    serial: int
-    round: int
-    vote: Vote
-    role: Role
-
-
-class CEpoch(Framed, frozen=True):
-    """CEPOCH: a follower says which epoch it has accepted last."""
-
-    accepted_epoch: int
-
-
-class NewEpoch(Framed, frozen=True):
-    """NEWEPOCH: the leader asks to promise that no older epoch will be followed any more."""
-
-    epoch: int
-
-
-class AckE(Framed, frozen=True):
-    """ACK-E: the promise, with the state of the follower's history.
-
-    ``current_epoch`` is None when that epoch was accepted before, perhaps from somebody else: then it is no promise,
-    and only says where the follower's history ends (as in ZooKeeper).
-    """
-
-    current_epoch: int | None
-    last_zxid: Zxid
-
-
-class Diff(Framed, frozen=True):
-    """DIFF: what the follower lacks."""
-
-    transactions: tuple[Transaction, ...]
-
-
-class Trunc(Framed, frozen=True):
-    """TRUNC: the follower's history is the leader's up to ``zxid``; what is behind it goes, these come."""
-
-    zxid: Zxid
-    transactions: tuple[Transaction, ...]
-
-
-class Snap(Framed, frozen=True):
-    """SNAP: the whole history."""
-
-    transactions: tuple[Transaction, ...]
-
-
-class NewLeader(Framed, frozen=True):
-    """NEWLEADER: what was sent before this is the initial history of the epoch."""
-
-    epoch: int
-
-
-class AckLD(Framed, frozen=True):
-    """ACK-LD: the initial history is on disk, and so is the epoch."""
-
-    epoch: int
-
-
-class CommitLD(Framed, frozen=True):
-    """COMMIT-LD, ZooKeeper's UPTODATE: the epoch is established, and all up to ``zxid`` is committed."""
-
-    zxid: Zxid
-
-
-class Propose(Framed, frozen=True):
-    """PROPOSE: one more transaction."""
-
-    transaction: Transaction
-
-
-class Ack(Framed, frozen=True):
-    """ACK: everything up to ``zxid`` is on disk."""
-
-    zxid: Zxid
-
-
-class Commit(Framed, frozen=True):
-    """COMMIT: everything up to ``zxid`` is committed."""
-
-    zxid: Zxid
-
-
-class Sync(Framed, frozen=True):
-    """SYNC: a server asks its leader to reply behind all that is under way (ZooKeeper's sync)."""
-
-    number: int
-
-
-class SyncReply(Framed, frozen=True):
-    """The reply to `Sync`: everything that the leader had proposed then has been committed before this."""
-
-    number: int
 
 
 class Follower:
@@ -258,6 +105,7 @@ class Zab(Node):
 
     def __init__(self, me: NodeId, members: tuple[NodeId, ...], parameters: Parameters) -> None:
         self.me = me
+        self.members = members
         self.others = tuple(member for member in members if member != me)
         self.majority = majority(len(members))
         self.parameters = parameters
@@ -438,10 +286,13 @@ class Zab(Node):
     def _own_vote(self) -> Vote:
         return Vote(self.current_epoch, self._newest(), self.me)
 
-    @staticmethod
-    def _is_better(vote: Vote, than: Vote) -> bool:
+    def _is_better(self, vote: Vote, than: Vote) -> bool:
         """The order of votes: total, so that everybody ends up with the same one."""
-        return vote > than
+        return self._rank(vote) > self._rank(than)
+
+    def _rank(self, vote: Vote) -> tuple[int, Zxid, int]:
+        """The id that decides among equals is a number, the server's place in the configuration: n9 is before n10."""
+        return vote.epoch, vote.zxid, self.members.index(vote.candidate)
 
     def _notify_all(self, out: Outbox) -> None:
         for other in self.others:
@@ -790,112 +641,7 @@ class Zab(Node):
         return bisect_right(range(1, self.log.last + 1), zxid, key=lambda index: self.log[index].zxid)
 
 
-class LocalZab(Zab):
-    """Reads are answered by whoever is asked, from what it has delivered: ZooKeeper's reads.
-
-    A session refuses a server that is behind what it has seen elsewhere, and a server without a leader serves nobody.
-    """
-
-    def _read(self, client: NodeId, m: Request, out: Outbox) -> None:
-        if self.phase is Phase.BROADCAST:
-            self._answer_from_memory(client, m, out)
-        else:
-            self._refuse(client, m, out)
-
-    def _answer_from_memory(self, client: NodeId, m: Request, out: Outbox) -> None:
-        if self.delivered < m.seen:
-            self._refuse(client, m, out)
-        else:
-            out.send(client, Answer(m.sequence, self.store.read(m.command.key), position=self.delivered))
-
-
-class SyncZab(LocalZab):
-    """A read is preceded by ZooKeeper's sync: the server asks its leader to let it catch up, and then answers.
-
-    The leader replies behind the commits of all that it has proposed so far. It asks nobody whether it still leads.
-    """
-
-    def __init__(self, me: NodeId, members: tuple[NodeId, ...], parameters: Parameters) -> None:
-        super().__init__(me, members, parameters)
-        self.reads: dict[int, tuple[NodeId, Request]] = {}  # by the number of their sync
-        self.syncs: list[tuple[int, NodeId, int]] = []  # of leaders: what must be delivered first, and who asked
-
-    def _read(self, client: NodeId, m: Request, out: Outbox) -> None:
-        if self.phase is not Phase.BROADCAST:
-            self._refuse(client, m, out)
-            return
-        number = self._fresh()
-        self.reads[number] = (client, m)
-        if self.role is Role.LEADING:
-            self._on_sync(self.me, number, out)
-        else:
-            assert self.leader is not None
-            self._send(self.leader, Sync(number), out)
-
-    def _handle(self, sender: NodeId, message: Framed, out: Outbox) -> None:
-        match message:
-            case Sync(number):
-                self._on_sync(sender, number, out)
-            case SyncReply(number):
-                self._on_sync_reply(number, out)
-            case _:
-                super()._handle(sender, message, out)
-
-    def _on_sync(self, asking: NodeId, number: int, out: Outbox) -> None:
-        self.syncs.append((self.log.last, asking, number))
-        self._reply_to_syncs(out)
-
-    def _reply_to_syncs(self, out: Outbox) -> None:
-        while self.phase is Phase.BROADCAST and self.syncs and self.syncs[0][0] <= self.delivered:
-            _, asking, number = self.syncs.pop(0)
-            if asking == self.me:
-                self._on_sync_reply(number, out)
-            elif asking in self.channels:
-                self._send(asking, SyncReply(number), out)
-
-    def _on_sync_reply(self, number: int, out: Outbox) -> None:
-        read = self.reads.pop(number, None)
-        if read is not None:  # else it was asked in another connection
-            self._answer_from_memory(*read, out)
-
-    def _advance(self, out: Outbox) -> None:
-        super()._advance(out)
-        self._reply_to_syncs(out)
-
-    def _establish_if_acknowledged(self, out: Outbox) -> None:
-        super()._establish_if_acknowledged(out)
-        self._reply_to_syncs(out)
-
-    def _look(self, out: Outbox) -> None:
-        super()._look(out)
-        self.syncs = []
-        reads, self.reads = self.reads, {}
-        for client, m in reads.values():
-            self._refuse(client, m, out)
-
-
 @lru_cache(maxsize=4096)
 def digest(transaction: Transaction) -> str:
     """What a transaction says, in words short enough to read and complete enough to compare."""
     return f"{transaction.zxid} {transaction.session}#{transaction.sequence} {transaction.command}"
-
-
-def four_elections(parameters: Parameters) -> int:
-    """Each may have to wait until silence is noticed, and then for a leader that does not find its quorum."""
-    ticks = (parameters.sync_limit + parameters.init_limit) * parameters.tick_time.high
-    return 4 * (ticks + parameters.finalize_wait.high)
-
-
-PROTOCOL = Protocol(
-    summary="a leader's changes, broadcast in its order and through fresh epochs (Junqueira, Reed & Serafini 2011)",
-    parameters=Parameters,
-    modes={
-        "log": Mode(Zab, promises="linearizable"),
-        "local": Mode(LocalZab, promises="osc-u", breaks=("linearizable",), reads_anywhere=True),
-        "sync": Mode(SyncZab, promises="osc-u", breaks=("linearizable",), reads_anywhere=True),
-    },
-    operations=frozenset({"read", "write", "cas"}),
-    observes=frozenset({"lead", "follow", "campaign", "vote", "append", "truncate", "commit", "decide"}),
-    sessions=True,
-    recovers_within=four_elections,
-)
