@@ -21,7 +21,7 @@ from pathlib import Path
 
 from bench import ledger
 from bench.commands import given
-from bench.commands.crew import Crew, Job, enlist
+from bench.commands.crew import Crew, Job, enlist, hand
 from bench.registry import Registry
 
 SCENARIO, COLUMN, RUNS = "bad-network", "raft/log", 8
@@ -56,7 +56,7 @@ def main(rounds: int) -> None:
         tempfile.TemporaryDirectory() as folder,
         ledger.opened(Path(folder), "benchmark") as book,
     ):
-        crews = {1: Crew(registry, (), one, 1), 2: Crew(registry, (), two, 2)}
+        crews = {1: Crew(registry, partial(hand, one, ()), 1), 2: Crew(registry, partial(hand, two, ()), 2)}
         handing: list[float] = []
 
         def sweep(width: int, first: int) -> None:
