@@ -65,6 +65,7 @@ sweep-checkers: $(ready)
 bench: $(ready)
 	@$(bin)/python -m benchmarks.simulation $(ARGS)
 	@$(bin)/python -m benchmarks.checkers
+	@$(bin)/python -m benchmarks.workers
 
 docs: $(ready)
 	@$(bin)/python -m docs.generate
