@@ -5,6 +5,8 @@
 PYTHON ?= python3.13 python3.12 python3.11 python3
 # More for the tool behind a target: make test ARGS="-k raft".
 ARGS ?=
+# Random histories for each model and checker, in make sweep-checkers.
+HISTORIES ?= 100000
 
 venv := .venv
 ready := $(venv)/ready
@@ -16,7 +18,7 @@ ifneq ($(shell $(bin)/python -c pass 2>/dev/null && cat $(ready) 2>/dev/null),$(
 unfit := unfit
 endif
 
-.PHONY: help demo test lint verify verify-quick sweep bench docs clean python unfit
+.PHONY: help demo test lint verify verify-quick sweep sweep-protocols sweep-checkers bench docs clean python unfit
 .DEFAULT_GOAL := help
 
 help:
@@ -25,7 +27,9 @@ help:
 	@echo 'make lint    ruff, mypy --strict, import-linter'
 	@echo 'make verify  all that guarantees.toml names, compared with guarantees.lock'
 	@echo 'make verify-quick   a few seeds of each'
-	@echo 'make sweep   random faults over many seeds, as a table'
+	@echo 'make sweep   both of these, for hours:'
+	@echo 'make sweep-protocols   random faults over 10,000 seeds of every safe mode; can be interrupted'
+	@echo 'make sweep-checkers    checkers against brute force on 100,000 random histories of each model'
 	@echo 'make bench   how fast it is, as a table'
 	@echo 'make docs    writes docs/scenarios.md and the pictures in docs/images again'
 	@echo 'make clean   removes .venv and the caches; runs/ stays'
@@ -49,12 +53,19 @@ verify: $(ready)
 verify-quick: $(ready)
 	@$(bin)/aftershock verify --profile quick $(ARGS)
 
-sweep: $(ready)
+sweep: sweep-protocols sweep-checkers
+
+sweep-protocols: $(ready)
 	@$(bin)/python -m benchmarks.sweep $(ARGS)
+
+sweep-checkers: $(ready)
+	@$(bin)/python -m tests.checkers.sweep --histories $(HISTORIES)
+	@$(bin)/python -m tests.consistency.sweep --histories $(HISTORIES)
 
 bench: $(ready)
 	@$(bin)/python -m benchmarks.simulation $(ARGS)
 	@$(bin)/python -m benchmarks.checkers
+	@$(bin)/python -m benchmarks.workers
 
 docs: $(ready)
 	@$(bin)/python -m docs.generate

@@ -10,7 +10,9 @@ collected.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
+import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -20,7 +22,7 @@ import pytest
 if TYPE_CHECKING:
     from aftershock.experiment import Experiment, Run
     from bench.registry import Registry
-    from checkers import Recorder
+    from checkers import Recorder, Verdict
 
 MARK = "aftershock"
 _LARGEST_SEED = 2**63 - 1
@@ -146,8 +148,8 @@ def recorder(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Recorde
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
     """Says of a test that failed what came of its run, and where the run or the history is."""
-    if call.when == "call" and call.excinfo is not None and _outcome in item.stash:
-        _explain(call.excinfo.value, item.stash[_outcome])
+    if call.when == "call" and call.excinfo is not None:
+        _explain(call.excinfo, item.stash.get(_outcome, None))
     answer: Any = yield
     report: pytest.TestReport = answer.get_result()
     if report.when != "call" or not report.failed:
@@ -159,8 +161,34 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
         report.sections.append((MARK, f"history: {item.stash[_history]}"))
 
 
-def _explain(error: BaseException, run: Run) -> None:
-    """Let `assert …, outcome` say all of it: of a message that is no text, pytest shows its repr, cut short."""
+def _explain(raised: pytest.ExceptionInfo[BaseException], run: Run | None) -> None:
+    """Let `assert verdict, verdict` say all of it: of what is no text, pytest shows the repr alone.
+
+    The same goes for an `assert` without a message, and for `outcome`.
+    """
+    error = raised.value
     message = error.args[0] if isinstance(error, AssertionError) and error.args else None
-    if isinstance(message, str) and message.startswith(repr(run)):
-        error.args = (f"{run}{message.removeprefix(repr(run))}",)
+    if not isinstance(message, str):
+        return
+    for said in (*(() if run is None else (run,)), *_verdicts(raised)):
+        short = repr(said)
+        if message.startswith(short):
+            error.args = (f"{said}{message.removeprefix(short)}",)
+            return
+        if short in message:
+            error.args = (f"{said}\n{message}",)
+            return
+
+
+def _verdicts(raised: pytest.ExceptionInfo[BaseException]) -> Iterator[Verdict]:
+    """Those that were at hand where it failed; pytest keeps what it found on the way in variables of its own."""
+    if "checkers.verdict" not in sys.modules:
+        return
+    from aftershock import siblings
+
+    with contextlib.suppress(siblings.Hidden):  # somebody else's, who has verdicts too
+        siblings.require("checkers")
+        from checkers import Verdict
+
+        for entry in reversed(raised.traceback):
+            yield from (value for value in entry.frame.f_locals.values() if isinstance(value, Verdict))

@@ -6,6 +6,7 @@ closed pipes and failures of Aftershock itself are answered for by `aftershock._
 
 from __future__ import annotations
 
+import functools
 import io
 import sys
 from collections.abc import Callable, Sequence
@@ -15,6 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from bench.commands.publish import Outputs
+    from bench.commands.run import Settings
     from bench.registry import Registry
 
 LISTS = ("scenarios", "protocols", "mutants", "faults", "workloads", "models", "checkers")
@@ -94,6 +97,53 @@ _markdown = click.option(
     "--markdown", type=click.Path(path_type=Path), metavar="OUT", help="Write a Markdown summary to this file."
 )
 _github = click.option("--github", is_flag=True, help="Annotate a GitHub workflow, and add to its job's summary.")
+_workers = click.option("--workers", type=click.IntRange(1, 999), help="Processes; by default one per processor.")
+_scheduler = click.option("--scheduler", metavar="ADDRESS", help="Run on a Dask cluster, such as tcp://host:8786.")
+
+
+def _running(command: Callable[..., int]) -> Callable[..., int]:
+    """The options of a command that runs many things, which is handed them as ``settings`` and ``outputs``."""
+
+    @click.pass_obj
+    @functools.wraps(command)
+    def collected(
+        version: str,
+        /,
+        *,
+        junit: Path | None,
+        markdown: Path | None,
+        github: bool,
+        out: Path,
+        plugins: tuple[str, ...],
+        as_json: bool,
+        quiet: bool,
+        **others: Any,
+    ) -> int:
+        from bench.commands import BadUsage
+        from bench.commands.publish import Outputs
+        from bench.commands.run import Settings
+
+        if others["workers"] is not None and others["scheduler"] is not None:
+            raise BadUsage("--workers and --scheduler exclude each other: a cluster is as wide as it is")
+        registry, files = _registry(plugins)
+        settings = Settings(
+            registry=registry,
+            plugins=files,
+            named_plugins=plugins,
+            out=out,
+            trace=True,
+            draw=True,
+            quiet=quiet,
+            version=version,
+            command=("aftershock", *sys.argv[1:]),
+        )
+        outputs = Outputs(junit=junit, markdown=markdown, github=github, as_json=as_json)
+        return command(settings=settings, outputs=outputs, **others)
+
+    decorated: Callable[..., int] = collected
+    for option in (_everywhere, _json, _plugins, _out, _github, _markdown, _junit, _scheduler, _workers):
+        decorated = option(decorated)
+    return decorated
 
 
 def _nanoseconds(context: click.Context, option: click.Parameter, written: str | None) -> int | None:
@@ -132,73 +182,50 @@ def aftershock() -> None:
 @click.option("-p", "--protocol", "columns", multiple=True, metavar="PROTOCOL[/MODE]", help="Run these instead.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), help="The seed to run; 0 if not given.")
 @click.option("--seeds", metavar="A-B", help="Run all of these seeds, and keep a folder only of those that matter.")
-@click.option("--workers", type=click.IntRange(1, 999), help="Processes for --seeds; by default one per processor.")
 @click.option("-s", "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key of the scenarios.")
 @click.option("--no-report", is_flag=True, help="Draw nothing; `aftershock report` does it later.")
 @click.option("--no-trace", is_flag=True, help="Store no trace; `aftershock log` then has nothing to show.")
 @click.option("--fail-fast", is_flag=True, help="Stop at the first seed that is not as expected.")
-@_junit
-@_markdown
-@_github
-@_out
-@_plugins
-@_json
-@_everywhere
-@click.pass_obj
+@_running
 def run(
-    version: str,
     scenarios: tuple[str, ...],
     columns: tuple[str, ...],
     seed: int | None,
     seeds: str | None,
-    workers: int | None,
     overrides: tuple[str, ...],
     no_report: bool,
     no_trace: bool,
     fail_fast: bool,
-    junit: Path | None,
-    markdown: Path | None,
-    github: bool,
-    out: Path,
-    plugins: tuple[str, ...],
-    as_json: bool,
-    quiet: bool,
+    workers: int | None,
+    scheduler: str | None,
+    settings: Settings,
+    outputs: Outputs,
 ) -> int:
     """Run scenarios: a file, a folder of them, or the name of one that is shipped.
 
     Each is run once for every protocol that it names and every seed, judged, and drawn. A sweep over --seeds that was
     interrupted is taken up where it stopped by the same command.
     """
+    import msgspec
+
     from bench.commands import BadUsage, given
-    from bench.commands.publish import Outputs
-    from bench.commands.run import Settings
     from bench.commands.run import run as run_all
 
     if seed is not None and seeds is not None:
         raise BadUsage("--seed and --seeds exclude each other")
-    many = None if seeds is None else given.seeds(seeds)
-    registry, files = _registry(plugins)
-    settings = Settings(
-        registry=registry,
-        plugins=files,
-        named_plugins=plugins,
-        out=out,
-        trace=not no_trace,
-        draw=not no_report,
-        quiet=quiet,
-        version=version,
-        command=("aftershock", *sys.argv[1:]),
-    )
+    if scheduler is not None and seeds is None:
+        raise BadUsage("--scheduler is for many seeds: add --seeds FIRST-LAST")
     return run_all(
         scenarios,
         columns=columns,
         seed=seed,
-        seeds=many,
+        seeds=None if seeds is None else given.seeds(seeds),
         workers=workers,
+        scheduler=scheduler,
         overrides=overrides,
         fail_fast=fail_fast,
-        settings=settings,
-        outputs=Outputs(junit=junit, markdown=markdown, github=github, as_json=as_json),
+        settings=msgspec.structs.replace(settings, trace=not no_trace, draw=not no_report),
+        outputs=outputs,
     )
 
 
@@ -272,58 +299,37 @@ def check(
     show_default=True,
     help="The quick one runs fewer seeds of everything.",
 )
-@click.option("--workers", type=click.IntRange(1, 999), help="Processes; by default one per processor.")
 @click.option("--update", is_flag=True, help="Record what came out as the new baseline, and show the difference.")
 @click.option(
     "--accept", multiple=True, metavar="NAME", help="A column whose broken promise --update may record all the same."
 )
-@_junit
-@_markdown
-@_github
-@_out
-@_plugins
-@_json
-@_everywhere
-@click.pass_obj
+@_running
 def verify(
-    version: str,
     manifest: Path,
     profile: Any,
-    workers: int | None,
     update: bool,
     accept: tuple[str, ...],
-    junit: Path | None,
-    markdown: Path | None,
-    github: bool,
-    out: Path,
-    plugins: tuple[str, ...],
-    as_json: bool,
-    quiet: bool,
+    workers: int | None,
+    scheduler: str | None,
+    settings: Settings,
+    outputs: Outputs,
 ) -> int:
     """Run what MANIFEST guarantees, and compare it with what is promised and with the baseline beside it.
 
     The baseline has the manifest's name with ".lock". Exit code 1 when a promise is broken, a breach that must be seen
     is not, or verdicts, recovery or cost differ from the baseline; 3 when that cannot be told.
     """
-    from bench.commands.publish import Outputs
-    from bench.commands.run import Settings
     from bench.commands.verify import verify as verify_all
 
-    registry, files = _registry(plugins)
-    settings = Settings(
-        registry=registry,
-        plugins=files,
-        named_plugins=plugins,
-        out=out,
-        trace=True,
-        draw=True,
-        quiet=quiet,
-        version=version,
-        command=("aftershock", *sys.argv[1:]),
-    )
-    outputs = Outputs(junit=junit, markdown=markdown, github=github, as_json=as_json)
     return verify_all(
-        manifest, profile=profile, workers=workers, update=update, accept=accept, settings=settings, outputs=outputs
+        manifest,
+        profile=profile,
+        workers=workers,
+        scheduler=scheduler,
+        update=update,
+        accept=accept,
+        settings=settings,
+        outputs=outputs,
     )
 
 

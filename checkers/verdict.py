@@ -17,8 +17,11 @@ class Outcome(StrEnum):
     UNKNOWN = "unknown"
 
 
+_SHOWN = 150  # characters of a reason in a repr: one line, which pytest does not cut
+
+
 class Verdict(msgspec.Struct, frozen=True, kw_only=True):
-    """A checker's answer. True only when valid; ``str()`` is the whole explanation.
+    """A checker's answer. True only when valid; ``str()`` is the whole explanation, ``repr()`` a line of it.
 
     ``witness`` holds the operations or observations that prove an invalid verdict, in history order. ``details`` are
     figures of the checker's own (JSON types only). ``reproducible`` is false when a timeout or memory guard fired.
@@ -33,6 +36,11 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
 
     def __bool__(self) -> bool:
         return self.outcome is Outcome.VALID
+
+    def __repr__(self) -> str:
+        reason = " ".join(self.reason.split())
+        shown = reason if len(reason) <= _SHOWN else f"{reason[: _SHOWN - 1]}…"
+        return f"<Verdict {self.checker}: {self.outcome}: {shown}>"
 
     def __str__(self) -> str:
         lines = [f"{self.checker}: {self.outcome}: {self.reason}"]

@@ -7,6 +7,7 @@ a fixed salt. No chart goes through pyplot, so nothing global is touched.
 from __future__ import annotations
 
 import io
+import logging
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -31,6 +32,8 @@ MAX_LANES = 5  # rows of the fault strip; what finds no row is drawn as a band o
 @contextmanager
 def style(salt: str) -> Iterator[None]:
     """The settings under which a chart is built and saved; `salt` keeps the ids of two charts on one page apart."""
+    # Without a place for its cache, or while it makes one, it goes on and says so: that is no news of a run.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     import matplotlib
 
     settings: dict[Any, Any] = {

@@ -10,10 +10,10 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 
 import msgspec
 
@@ -25,6 +25,8 @@ from bench.store import Results
 AHEAD = 4
 """Runs handed out for each worker: enough that none waits for us, few enough that an interrupt loses little."""
 
+LOOK = 2.0  # seconds without a result until somebody looks after the workers
+
 
 class Job(msgspec.Struct, frozen=True):
     """One run to be: a scenario, one of its columns, a seed."""
@@ -35,34 +37,45 @@ class Job(msgspec.Struct, frozen=True):
 
 
 class Crew:
-    """Who runs jobs: this process when there is no executor, or ``width`` workers behind one."""
+    """Who runs jobs: this process when ``submit`` is None, or ``width`` workers behind it.
 
-    def __init__(self, registry: Registry, plugins: tuple[str, ...], executor: Executor | None, width: int) -> None:
+    ``look`` is called while nothing comes, and raises when nothing will.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        submit: Callable[[Job], Future[Results]] | None,
+        width: int,
+        look: Callable[[], None] = lambda: None,
+    ) -> None:
         self.width = width
         self._registry = registry
-        self._plugins = plugins
-        self._executor = executor
+        self._submit = submit
+        self._look = look
 
     def results(self, jobs: Iterable[Job]) -> Generator[tuple[Job, Results]]:
         """What each job came to, as soon as it is done and so in no particular order."""
-        if self._executor is None:
+        if self._submit is None:
             for job in jobs:
                 yield job, run(job, self._registry)
             return
         running: dict[Future[Results], Job] = {}
         for job in jobs:
-            running[self._executor.submit(_enlisted, job, self._plugins)] = job
+            running[self._submit(job)] = job
             if len(running) >= AHEAD * self.width:
-                yield from _done(running)
+                yield from self._done(running)
         while running:
-            yield from _done(running)
+            yield from self._done(running)
 
-
-def _done(running: dict[Future[Results], Job]) -> Iterator[tuple[Job, Results]]:
-    """Waits until one at least is done, and takes all that are."""
-    done, _ = wait(running, return_when=FIRST_COMPLETED)
-    for future in [future for future in running if future in done]:
-        yield running.pop(future), future.result()
+    def _done(self, running: dict[Future[Results], Job]) -> Iterator[tuple[Job, Results]]:
+        """Waits until one at least is done, and takes all that are."""
+        done, _ = wait(running, LOOK, FIRST_COMPLETED)
+        while not done:
+            self._look()
+            done, _ = wait(running, LOOK, FIRST_COMPLETED)
+        for future in [future for future in running if future in done]:
+            yield running.pop(future), future.result()
 
 
 def processors() -> int:
@@ -71,18 +84,26 @@ def processors() -> int:
 
 
 @contextmanager
-def crew(registry: Registry, plugins: tuple[str, ...], workers: int | None, jobs: int) -> Iterator[Crew]:
-    """As many workers as are wanted, as there are processors, and as there is work for."""
+def crew(
+    registry: Registry, plugins: tuple[str, ...], workers: int | None, jobs: int, scheduler: str | None = None
+) -> Iterator[Crew]:
+    """As many workers as are wanted, as there are processors, and as there is work for; or those of a Dask cluster."""
+    if scheduler is not None:
+        from bench.commands.cluster import cluster
+
+        with cluster(scheduler, registry, plugins) as hands:
+            yield hands
+        return
     width = max(1, min(workers or processors(), jobs))
     if width == 1:
-        yield Crew(registry, plugins, None, 1)
+        yield Crew(registry, None, 1)
         return
     pool = ProcessPoolExecutor(width, multiprocessing.get_context("spawn"), enlist, (plugins,))
     try:
         with _deaf_to_interrupts():
             for _ in range(width):
                 pool.submit(os.getpid)  # a pool starts a process for every task that finds none idle
-        yield Crew(registry, plugins, pool, width)
+        yield Crew(registry, partial(hand, pool, plugins), width)
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
         for worker in multiprocessing.active_children():
@@ -125,6 +146,11 @@ def _end_with_the_parent() -> None:
 @cache
 def _loaded(plugins: tuple[str, ...]) -> Registry:
     return Registry.load(plugins)
+
+
+def hand(pool: Executor, plugins: tuple[str, ...], job: Job) -> Future[Results]:
+    """Give a job to a pool of enlisted workers."""
+    return pool.submit(_enlisted, job, plugins)
 
 
 def _enlisted(job: Job, plugins: tuple[str, ...]) -> Results:

@@ -104,6 +104,7 @@ def run(
     seed: int | None,
     seeds: range | None,
     workers: int | None,
+    scheduler: str | None,
     overrides: Sequence[str],
     fail_fast: bool,
     settings: Settings,
@@ -120,7 +121,7 @@ def run(
     codes: list[int] = []
     done: list[Column] = []
     pairs = [(case, column) for case in todo for column in case.columns]
-    with crew(settings.registry, settings.plugins, workers, len(seeds or range(1))) as hands:
+    with crew(settings.registry, settings.plugins, workers, len(seeds or range(1)), scheduler) as hands:
         for case, column in pairs:
             try:
                 with _telling(case, column):

@@ -192,6 +192,7 @@ def verify(
     *,
     profile: Profile,
     workers: int | None,
+    scheduler: str | None,
     update: bool,
     accept: Sequence[str],
     settings: Settings,
@@ -205,7 +206,7 @@ def verify(
     before = baseline.load(lock) or Baseline()
     store.writable(settings.out)
     outputs.writable()
-    rows = _rows(todo, workers, settings)
+    rows = _rows(todo, workers, scheduler, settings)
     drawn = iter(range(DRAWN))
     done = [_verified(work, rows[work.name], before.of(profile), read_manifest, settings, drawn) for work in todo]
     names = {(work.case.name, work.column) for work in todo}
@@ -236,12 +237,14 @@ def verify(
     return code
 
 
-def _rows(todo: Sequence[Work], workers: int | None, settings: Settings) -> dict[str, list[Results]]:
+def _rows(
+    todo: Sequence[Work], workers: int | None, scheduler: str | None, settings: Settings
+) -> dict[str, list[Results]]:
     """What every seed of every column came to, by column and in the order of the seeds."""
     rows: dict[str, list[Results]] = {work.name: [] for work in todo}
     jobs = [Job(work.case, work.column, seed) for work in todo for seed in work.seeds.range()]
     with (
-        crew(settings.registry, settings.plugins, workers, len(jobs)) as hands,
+        crew(settings.registry, settings.plugins, workers, len(jobs), scheduler) as hands,
         publish.progress("verify", len(jobs), quiet=settings.quiet) as advance,
     ):
         for job, results in hands.results(jobs):

@@ -109,7 +109,7 @@ def witness(history: History, name: str, verdict: Verdict, where: str) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--histories", type=int, default=100_000)
+    parser.add_argument("--histories", type=int, default=100_000, help="of each model")
     parser.add_argument("--start", type=int, default=0, help="the first seed")
     arguments = parser.parse_args()
     try:
@@ -119,7 +119,7 @@ def main() -> int:
     except ImportError:
         with_compiler = False
     counts: Counter[tuple[str, str]] = Counter()
-    for nth in range(arguments.histories):
+    for nth in range(arguments.histories * len(generate.MODELS)):
         model = generate.MODELS[nth % len(generate.MODELS)]
         try:
             counts[model, one(model, arguments.start + nth, compiled=with_compiler)] += 1

@@ -98,3 +98,12 @@ def convicted(runs: Path) -> Path:
 def acquitted(runs: Path) -> Path:
     """The run that answered through the log."""
     return runs / "short" / "raft" / "log" / "0"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Every file of a store that is a function of what was run, by its path."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name not in ("run.json", "sweep.sqlite")
+    }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,10 +12,12 @@ import pytest
 from bench.cli import main
 from bench.commands import given
 from bench.registry import Registry
+from tests import unprivileged
 from tests.scenarios.mutations import mutations
 
 from .conftest import SHORT, Command
 
+ROOT = Path(__file__).parents[2]
 BAD = [
     ("", "Usage"),
     ("juggle", "juggle"),
@@ -105,12 +108,12 @@ def test_bad_input_is_told_in_lines_and_leaves_nothing_behind(aftershock: Comman
     assert after == before
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is closed to root")
-def test_a_store_that_is_closed_to_us_is_refused_before_anything_is_run(aftershock: Command) -> None:
+def test_a_store_that_is_closed_to_us_is_refused_before_anything_is_run(aftershock: Command, tmp_path: Path) -> None:
     Path("runs").mkdir(mode=0o555)
-    ran = aftershock("run", "short.toml")
-    assert ran.code == 2
-    assert "runs cannot be written: permission denied" in ran.err
+    words = [sys.executable, "-m", "aftershock", "run", "short.toml"]
+    ran = unprivileged.run(words, tmp_path, {**os.environ, "PYTHONPATH": str(ROOT)})
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert ran.stderr == "runs cannot be written: permission denied\n"
 
 
 def test_a_store_that_breaks_half_way_is_told_in_one_line(

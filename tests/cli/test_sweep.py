@@ -11,17 +11,9 @@ import sys
 import time
 from pathlib import Path
 
-from .conftest import Command
+from .conftest import Command, contents
 
 ROOT = Path(__file__).parents[2]
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and path.name not in ("run.json", "sweep.sqlite")
-    }
 
 
 def test_two_workers_come_to_what_one_comes_to(aftershock: Command, undrawn: None) -> None:

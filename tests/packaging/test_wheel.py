@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
-import subprocess
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import aftershock
 from aftershock.siblings import NAMES
+from tests import unprivileged
 
 from .conftest import ROOT, Installed
 
@@ -94,31 +96,69 @@ def test_processes_started_by_the_command_find_the_siblings_too(installed: Insta
     assert (done.returncode, done.stdout.strip()) == (0, "None"), done.stderr
 
 
+@pytest.fixture
+def closed(installed: Installed) -> Iterator[Installed]:
+    """The installation, closed to whoever would write there."""
+    paths = [installed.packages, *installed.packages.rglob("*")]
+    modes = {path: path.stat().st_mode for path in paths if not path.is_symlink()}
+    for path, mode in modes.items():
+        path.chmod(mode & ~0o222)
+    try:
+        yield installed
+    finally:
+        for path, mode in modes.items():
+            path.chmod(mode)
+
+
+SEARCHED = """\
+import sys
+from aftershock.__main__ import main
+code = main()
+assert "checkers.compiled" in sys.modules, "the search was not compiled"
+sys.exit(code != 1)
+"""
+
+
+@pytest.mark.parametrize("cache", ["in the home of the password file", "nowhere"])
 def test_it_works_from_the_root_folder_without_a_home_and_without_writing_where_it_is(
-    installed: Installed, tmp_path: Path
+    closed: Installed, tmp_path: Path, cache: str
 ) -> None:
     (tmp_path / "guarantees.toml").write_text('[[guarantees]]\nscenarios = ["steady"]\nseeds = "0-1"\n')
+    (tmp_path / "nowhere").mkdir(mode=0o555)
     environment = {"PATH": os.environ["PATH"], "NO_COLOR": "1"}
+    if cache == "nowhere":
+        where = ("XDG_CACHE_HOME", "XDG_CONFIG_HOME", "IPYTHONDIR")
+        environment |= dict.fromkeys(where, str(tmp_path / "nowhere"))
 
-    def run(*words: str) -> subprocess.CompletedProcess[str]:
-        program = installed.python.with_name("aftershock")
-        return subprocess.run([program, *words], cwd="/", env=environment, capture_output=True, text=True, timeout=120)
-
-    before = {path for path in installed.packages.rglob("*") if "__pycache__" not in path.parts}
-    out, manifest = str(tmp_path / "runs"), str(tmp_path / "guarantees.toml")
-    commands = (
-        ("list",),
-        ("run", "steady", "--seeds", "0-1", "--out", out),
-        ("run", "steady", "-p", "raft/log", "--out", out),
-        ("check", f"{out}/steady/raft/log/0/history.jsonl"),
-        ("verify", manifest, "--update", "--out", out),
-        ("verify", manifest, "--out", out),
-    )
-    for words in commands:
-        done = run(*words)
+    def run(*command: str) -> str:
+        done = unprivileged.run([closed.python.with_name(command[0]), *command[1:]], Path("/"), environment)
         assert done.returncode == 0, done.stdout + done.stderr
         assert done.stderr == ""
-    assert {path for path in installed.packages.rglob("*") if "__pycache__" not in path.parts} == before
+        return done.stdout
+
+    before = set(closed.packages.rglob("*"))
+    out, manifest, history = (str(tmp_path / name) for name in ("runs", "guarantees.toml", "history.jsonl"))
+    run("aftershock", "list")
+    run("aftershock", "run", "steady", "--seeds", "0-1", "--workers", "2", "--out", out)
+    run("aftershock", "run", "steady", "-p", "raft/log", "--out", out)
+    run("aftershock", "check", f"{out}/steady/raft/log/0/history.jsonl")
+    run("aftershock", "verify", manifest, "--update", "--out", out)
+    run("aftershock", "verify", manifest, "--out", out)
+    # Every order of fourteen concurrent additions must be looked at: enough that the search is compiled.
+    adds = [{"process": process, "f": "add", "key": "x", "value": 2**process} for process in range(14)]
+    sums = {"process": 14, "f": "read", "key": "x"}
+    events = [
+        *({"type": kind, **add} for kind in ("invoke", "ok") for add in adds),
+        {"type": "invoke", **sums, "value": None},
+        {"type": "ok", **sums, "value": 2**14 - 1},
+    ]
+    Path(history).write_text("".join(f"{json.dumps(event)}\n" for event in events))
+    assert "valid" in run("aftershock", "check", history, "-m", "counter")
+    events[-1]["value"] = 2**14
+    Path(history).write_text("".join(f"{json.dumps(event)}\n" for event in events))
+    told = ["python", "-c", SEARCHED, "check", history, "-m", "counter"]
+    assert "invalid" in run(*told)
+    assert set(closed.packages.rglob("*")) == before
 
 
 def test_its_pytest_plugin_runs_marked_tests(installed: Installed, tmp_path: Path) -> None:

@@ -230,6 +230,62 @@ def test_the_recorder_writes_a_history_that_a_failing_test_names(run: Pytest) ->
     assert passed(run(tests.replace("read.ok(2)", "read.ok(1)")), 1)
 
 
+LONG = """
+from aftershock import History, check
+
+def history():
+    adds = [{"process": process, "f": "add", "key": "x", "value": 2**process} for process in range(9)]
+    read = {"process": 9, "f": "read", "key": "x", "value": 2**9}
+    calls = [*adds, {**read, "value": None}]
+    return History.from_events([
+        *({"type": "invoke", **call} for call in adds), *({"type": "ok", **call} for call in adds),
+        {"type": "invoke", **read, "value": None}, {"type": "ok", **read},
+    ])
+
+def judged():
+    verdict = check(history(), "linearizable", model="counter")
+    Path("whole.txt").write_text(str(verdict))
+    return verdict
+
+def demand(verdict):
+    assert verdict, verdict
+
+def test_it():
+"""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "verdict = judged(); assert verdict, verdict",
+        "assert judged()",
+        "demand(judged())",
+        "assert judged(), 'no: ' * 99",
+    ],
+)
+def test_a_failing_assertion_shows_the_whole_of_a_verdict(run: Pytest, project: Path, body: str) -> None:
+    done = run(f"{LONG}    {body}\n")
+    assert done.returncode == 1
+    whole = (project / "whole.txt").read_text().splitlines()
+    assert len(whole) == 11
+    assert len("".join(whole)) > 500
+    said = [line[1:].strip() for line in done.stdout.splitlines() if line.startswith("E ")]
+    first = said.index(f"AssertionError: {whole[0]}")
+    assert said[first : first + len(whole)][1:] == [line.strip() for line in whole[1:]]
+    assert said.count(whole[-1].strip()) == 1
+
+
+def test_an_assertion_without_a_message_explains_the_run_too(run: Pytest, project: Path) -> None:
+    (project / "tests/short.toml").write_text(SHORT.replace("breakable", "valid"))
+    mark = '@pytest.mark.aftershock("short.toml", protocol="raft/leader-local")\n'
+    for asserted in ("outcome.as_expected", "outcome", "outcome.verdict('linearizable')"):
+        done = run(f"{mark}def test_reads(outcome):\n    assert {asserted}\n")
+        said = [line.removeprefix("E").strip() for line in done.stdout.splitlines() if line.startswith("E ")]
+        assert re.search(r"r\d read k\d = .* although .* acknowledged", "\n".join(said))
+        if "verdict" not in asserted:
+            assert any(line.startswith("replay: aftershock replay ") for line in said)
+
+
 def test_who_marks_nothing_imports_nothing_of_ours(run: Pytest) -> None:
     tests = (
         "def test_it():\n    import sys\n"
