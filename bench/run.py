@@ -24,12 +24,14 @@ from bench.registry import CHECKERS, INVARIANTS, Registry
 from bench.system import System
 from bench.workload import Operation, WorkloadKind
 from checkers import History, Observations, Outcome, Verdict, agreement, check, invariants, leadership, progress
+from checkers.lattice import Standing, strongest
 from checkers.trace import Trace
 from checkers.verdict import unknown
 from reports.subject import Judged
 from scenarios.schema import Expect, Expectation, Fault, Scenario
 
 STEPS = 20_000_000  # of each search; the same everywhere
+STANDING_STEPS = 10_000  # of a search for a model that nothing is expected of: what is decided takes a few hundred
 OPERATIONS_MAX = 2_000_000
 _EVENTS_PER_SECOND = 20_000
 
@@ -73,6 +75,7 @@ class Result(msgspec.Struct, frozen=True):
     """What is to be said of a recording. ``notes`` are the reasons why it is undecided or not as expected."""
 
     judged: tuple[Judged, ...]
+    standing: Standing
     status: Status
     notes: tuple[str, ...]
 
@@ -242,7 +245,7 @@ def judge(recording: Recording, registry: Registry) -> Result:
             if recording.counters.get(counter, 0) < least
         ]
     status: Status = "not as expected" if wrong else "undecided" if notes else "as expected"
-    return Result(judged, status, tuple(notes))
+    return Result(judged, _standing(recording, judged), status, tuple(notes))
 
 
 def _promised(mode: Mode) -> dict[str, Expectation]:
@@ -279,6 +282,14 @@ def _check(checker: str, recording: Recording, protocol: ProtocolEntry) -> Verdi
             workload = recording.plan.scenario.workload
             assert isinstance(workload, WorkloadKind)
             return check(recording.history, checker, model=workload.model, steps=STEPS)
+
+
+def _standing(recording: Recording, judged: Sequence[Judged]) -> Standing:
+    """Where the history stands among all models: what was judged decides most of it, a small budget the rest."""
+    workload = recording.plan.scenario.workload
+    assert isinstance(workload, WorkloadKind)
+    known = {each.verdict.checker: each.verdict for each in judged}
+    return strongest(recording.history, workload.model, steps=STANDING_STEPS, known=known, apart=False)
 
 
 def _progress(recording: Recording, protocol: ProtocolEntry) -> Verdict:

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from checkers import History, Observations, Verdict
+from checkers.lattice import Standing
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -31,6 +32,7 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     history: History  # faults are its events of process "nemesis"
     observations: Observations
     judged: tuple[Judged, ...]
+    standing: Standing | None = None  # among the consistency models, where that was asked
     counters: dict[str, int]
     status: str  # "as expected", "not as expected", "undecided"
     notes: tuple[str, ...] = ()  # why, where it is not as expected

@@ -229,6 +229,7 @@ def subject_of(recording: Recording, result: Result, replay: str) -> Subject:
         history=recording.history,
         observations=recording.observations,
         judged=result.judged,
+        standing=result.standing,
         counters=dict(recording.counters),
         status=result.status,
         notes=result.notes,
