@@ -245,8 +245,8 @@ def check(
     Exit code 0 if it is valid, 1 if not, 3 if that could not be found out. With --strongest no model is demanded: 3 if
     one of them could not be decided, else 0.
     """
-    if strongest and (consistencies or html):
-        raise click.UsageError("--strongest judges every model: it takes neither -c nor --html")
+    if strongest and consistencies:
+        raise click.UsageError("--strongest judges every model: it takes no -c")
     from bench.commands.check import check as judge
 
     return judge(

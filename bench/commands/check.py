@@ -14,6 +14,7 @@ import msgspec
 from bench.commands import AS_EXPECTED, DIFFERS, UNDECIDED, BadUsage, merged
 from checkers import BadHistory, History, Operation, Outcome, Verdict, infer_model
 from checkers import check as judge
+from checkers.lattice import Standing
 from reports.proof import headline
 from reports.words import plain, told
 
@@ -42,7 +43,7 @@ def check(
     history = _load(source, out, failed_cas)
     chosen, because = _model(history, model)
     if not consistencies:
-        return _strongest(source, history, chosen, because, steps, timeout, as_json=as_json)
+        return _strongest(source, history, chosen, because, steps, timeout, html=html, as_json=as_json)
     try:
         verdicts = [
             judge(history, consistency, model=chosen, steps=steps, timeout=timeout)
@@ -72,9 +73,17 @@ def check(
 
 
 def _strongest(
-    source: str, history: History, model: str | None, because: str, steps: int | None, timeout: float, *, as_json: bool
+    source: str,
+    history: History,
+    model: str | None,
+    because: str,
+    steps: int | None,
+    timeout: float,
+    *,
+    html: str | None,
+    as_json: bool,
 ) -> int:
-    from checkers.lattice import strongest
+    from checkers.lattice import models, strongest
 
     try:
         standing = strongest(history, model, steps=steps, timeout=timeout)
@@ -82,6 +91,9 @@ def _strongest(
         raise
     except ValueError as error:  # a model that does not exist
         raise BadUsage(str(error)) from None
+    if html is not None:
+        own = sorted(standing.verdicts.items(), key=lambda item: models().index(item[0]))
+        _draw(history, [verdict for _, verdict in own], html, standing)
     if as_json:
         document = {"history": source, "operations": len(history.invocations), "model": model}
         print(json.dumps(document | _builtins(standing), indent=2, ensure_ascii=False))
@@ -118,14 +130,14 @@ def _model(history: History, model: str | None) -> tuple[str | None, str]:
     return str(inferred), f" ({inferred.reason})"
 
 
-def _draw(history: History, verdicts: Sequence[Verdict], html: str) -> None:
-    """A page of the verdict that most needs one."""
+def _draw(history: History, verdicts: Sequence[Verdict], html: str, standing: Standing | None = None) -> None:
+    """A page of the verdict that most needs one, the first of those."""
     from reports.lanes import draw_history
 
     worst = max(verdicts, key=lambda verdict: (Outcome.VALID, Outcome.UNKNOWN, Outcome.INVALID).index(verdict.outcome))
     path = Path(html, "report.html") if os.path.isdir(html) else Path(html)
     try:
-        draw_history(history, worst, path)
+        draw_history(history, worst, path, standing)
     except OSError as error:
         raise BadUsage(f"{path} cannot be written: {(error.strerror or str(error)).lower()}") from None
 

@@ -108,6 +108,17 @@ def test_a_page_is_drawn_where_it_is_wanted(aftershock: Command, stale: Path) ->
     assert "nowhere/page.html cannot be written" in ran.err
 
 
+def test_the_strongest_models_are_printed_and_drawn_into_the_page(aftershock: Command, stale: Path) -> None:
+    ran = aftershock("check", stale, "--strongest", "--html", "page.html")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.splitlines()[1] == "strongest: osc(u)"
+    page = Path("page.html").read_text()
+    assert "linearizable: <span" in page
+    assert "The strongest that holds is osc(u)." in page
+    assert page.count('role="img"') == 2
+    assert aftershock("check", stale, "--strongest", "-c", "cm").code == 2
+
+
 def test_quiet_says_nothing_of_a_valid_history(aftershock: Command, fine: Path, stale: Path) -> None:
     assert aftershock("check", fine, "-q").out == ""
     assert aftershock("check", stale, "-q").out != ""

@@ -51,8 +51,8 @@ def test_an_expected_violation_is_shown_with_its_proof_and_the_line_that_replays
 def test_results_hold_nothing_that_differs_between_machines(convicted: Path) -> None:
     text = (convicted / "results.json").read_text()
     results = json.loads(text)
-    assert list(results) == ["scenario", "protocol", "mode", "seed", "status", "notes", "verdicts", "never_started",
-                             "cut_short", "counters"]  # fmt: skip
+    assert list(results) == ["scenario", "protocol", "mode", "seed", "status", "notes", "verdicts", "strongest",
+                             "standing", "never_started", "cut_short", "counters"]  # fmt: skip
     assert "1.2.3" not in text
     assert str(Path.cwd()) not in text
     facts = json.loads((convicted / "run.json").read_text())
