@@ -17,6 +17,7 @@ from typing import Any
 import msgspec
 
 from bench import ledger, store
+from bench.baseline import everywhere
 from bench.commands import publish
 from bench.commands.crew import Crew, Job
 from bench.commands.given import Case
@@ -25,6 +26,7 @@ from bench.ledger import Ledger
 from bench.run import merge, plan
 from bench.store import Results
 from checkers import Observation, Operation, Outcome
+from checkers.lattice import models
 from reports.proof import headline
 from reports.words import shorten, told
 
@@ -78,6 +80,7 @@ def sweep(case: Case, column: str, seeds: range, settings: Settings, crew: Crew,
     lines = [
         f"{case.name}  {column}  seeds {seeds[0]}-{seeds[-1]}     {len(rows):,} runs in {seconds:.1f} s{resumed}",
         *_table(checkers),
+        *_strongest(rows),
         *_breach(breach, settings),
         *_offenders(bad, folder, settings),
         *(f"  {note}" for note in unseen),
@@ -138,6 +141,13 @@ def _table(checkers: dict[str, dict[str, Any]]) -> Iterator[str]:
     yield f"  {'':<{wide}}{'valid':>8}{'invalid':>9}{'unknown':>9}   expected"
     for name, row in checkers.items():
         yield f"  {name:<{wide}}{row['valid']:>8,}{row['invalid']:>9,}{row['unknown']:>9,}   {row['expected']}"
+
+
+def _strongest(rows: list[Results]) -> Iterator[str]:
+    """What holds on every seed, where that is news."""
+    found = everywhere(rows)
+    if found != models()[:1]:
+        yield f"  strongest on every seed: {', '.join(found) or 'none'}"
 
 
 def _breach(breach: Stored | None, settings: Settings) -> Iterator[str]:
