@@ -204,7 +204,14 @@ def run(
 
 @aftershock.command()
 @click.argument("history", metavar="FILE|RUN|-")
-@click.option("-c", "--consistency", "consistencies", multiple=True, metavar="MODEL", help="linearizable if not given.")
+@click.option(
+    "-c",
+    "--consistency",
+    "consistencies",
+    multiple=True,
+    metavar="MODEL",
+    help="linearizable if not given; with parameters: bounded-staleness:t=50ms,k=2",
+)
 @click.option("--strongest", is_flag=True, help="Print which models hold, which fail, and the strongest that hold.")
 @click.option("-m", "--model", metavar="MODEL", help="What the clients talk to; inferred if not given.")
 @click.option(

@@ -44,14 +44,15 @@ def check(
     chosen, because = _model(history, model)
     if not consistencies:
         return _strongest(source, history, chosen, because, steps, timeout, html=html, as_json=as_json)
+    asked = [_asked(word) for word in dict.fromkeys(consistencies)]
     try:
         verdicts = [
-            judge(history, consistency, model=chosen, steps=steps, timeout=timeout)
-            for consistency in dict.fromkeys(consistencies)
+            judge(history, consistency, model=chosen, steps=steps, timeout=timeout, **parameters)
+            for consistency, parameters in asked
         ]
     except BadHistory:
         raise
-    except ValueError as error:  # a consistency or a model that does not exist
+    except ValueError as error:  # a consistency, a parameter or a model that does not exist, or cannot be so
         raise BadUsage(str(error)) from None
     if html is not None:
         _draw(history, verdicts, html)
@@ -67,9 +68,26 @@ def check(
         shown = [verdict for verdict in verdicts if not (quiet and verdict)]
         if shown:
             print(f"{source}  {len(history.invocations):,} operations  model {chosen or 'none'}{because}")
+        wide = max((len(verdict.checker) + 3 for verdict in shown), default=0)
         for verdict in shown:
-            print("\n".join(_words(verdict)))
+            print("\n".join(_words(verdict, max(wide, 15))))
     return merged(CODES[verdict.outcome] for verdict in verdicts)
+
+
+def _asked(word: str) -> tuple[str, dict[str, Any]]:
+    """A consistency and its parameters, from "bounded-staleness:t=50ms,k=2". Raises `BadUsage`."""
+    name, colon, rest = word.partition(":")
+    parameters: dict[str, Any] = {}
+    for pair in rest.split(",") if colon else ():
+        key, equals, value = (part.strip() for part in pair.partition("="))
+        if not (key and equals and value):
+            raise BadUsage(f"-c {word}: expected MODEL:NAME=VALUE, such as bounded-staleness:t=50ms, not {pair!r}")
+        if key in parameters:
+            raise BadUsage(f"-c {word}: {key} is given twice")
+        if not key.isidentifier() or key in ("history", "consistency", "model", "steps", "timeout", "memory"):
+            raise BadUsage(f"-c {word}: {key!r} is no parameter of a consistency model")
+        parameters[key] = value
+    return name, parameters
 
 
 def _strongest(
@@ -142,13 +160,13 @@ def _draw(history: History, verdicts: Sequence[Verdict], html: str, standing: St
         raise BadUsage(f"{path} cannot be written: {(error.strerror or str(error)).lower()}") from None
 
 
-def _words(verdict: Verdict) -> list[str]:
+def _words(verdict: Verdict, wide: int) -> list[str]:
     """The verdict, its reason, and the operations that prove it."""
     reason = headline(verdict) or verdict.reason
     if not verdict.reproducible:
         reason += " (a guard of time or memory fired: another machine may find out)"
     first, *rest = textwrap.wrap(plain(reason), WIDTH, break_on_hyphens=False) or [""]
-    head = f"  {verdict.checker:<15}{verdict.outcome:<9}"
+    head = f"  {verdict.checker:<{wide}}{verdict.outcome:<9}"
     proof = (told(item) if isinstance(item, Operation) else plain(str(item)) for item in verdict.witness)
     return [head + first, *(" " * len(head) + line for line in rest), *(f"      {line}" for line in proof)]
 
