@@ -36,6 +36,11 @@ OPERATIONS_MAX = 2_000_000
 _EVENTS_PER_SECOND = 20_000
 
 Status = Literal["as expected", "not as expected", "undecided"]
+SeedStatus = Literal[Status, "unbroken"]
+"""Of one seed alone: what may break and did not is wrong only if it does so on every seed that was run."""
+
+IN_ORDER: frozenset[SeedStatus] = frozenset({"as expected", "unbroken"})
+"""What a seed may be, as one of several."""
 
 
 class Unfit(ValueError):
@@ -76,7 +81,7 @@ class Result(msgspec.Struct, frozen=True):
 
     judged: tuple[Judged, ...]
     standing: Standing
-    status: Status
+    status: SeedStatus
     notes: tuple[str, ...]
 
 
@@ -244,7 +249,11 @@ def judge(recording: Recording, registry: Registry) -> Result:
             for counter, least in plan.scenario.at_least.items()
             if recording.counters.get(counter, 0) < least
         ]
-    status: Status = "not as expected" if wrong else "undecided" if notes else "as expected"
+    status: SeedStatus = "not as expected" if wrong else "undecided" if notes else "as expected"
+    if status == "as expected" and any(
+        each.expected == "breakable" and each.verdict.outcome is Outcome.VALID for each in judged
+    ):
+        status = "unbroken"
     return Result(judged, _standing(recording, judged), status, tuple(notes))
 
 

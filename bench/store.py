@@ -26,7 +26,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from bench.registry import Registry
-from bench.run import Plan, Recording, Result, Status
+from bench.run import Plan, Recording, Result, SeedStatus
 from bench.workload import Operation as Asked
 from checkers import History, Observation, Observations, Operation, Outcome, Verdict, lattice
 from checkers.lattice import Standing
@@ -89,7 +89,7 @@ class Results(msgspec.Struct, frozen=True):
     protocol: str
     mode: str
     seed: int
-    status: Status
+    status: SeedStatus
     notes: tuple[str, ...]
     verdicts: tuple[Said, ...]
     strongest: tuple[str, ...]

@@ -34,6 +34,6 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     judged: tuple[Judged, ...]
     standing: Standing | None = None  # among the consistency models, where that was asked
     counters: dict[str, int]
-    status: str  # "as expected", "not as expected", "undecided"
+    status: str  # "as expected", "not as expected", "undecided", "unbroken"
     notes: tuple[str, ...] = ()  # why, where it is not as expected
     replay: str  # the command line that replays the run

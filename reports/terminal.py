@@ -28,6 +28,7 @@ TINTS = {
     "as expected": "32",
     "not as expected": "31",
     "undecided": "33",
+    "unbroken": "33",
 }
 
 

@@ -23,7 +23,7 @@ from bench.commands.crew import Crew, Job
 from bench.commands.given import Case
 from bench.commands.run import Column, Settings, Stored, keep, replay_line, tally
 from bench.ledger import Ledger
-from bench.run import merge, plan
+from bench.run import IN_ORDER, merge, plan
 from bench.store import Results
 from checkers import Observation, Operation, Outcome
 from checkers.lattice import models
@@ -54,7 +54,7 @@ def sweep(case: Case, column: str, seeds: range, settings: Settings, crew: Crew,
         try:
             for results in _in_order(case, column, seeds, known, book, crew, settings):
                 rows.append(results)
-                failed = results.status != "as expected"
+                failed = results.status not in IN_ORDER
                 breached = breach is None and any(said.outcome is Outcome.INVALID for said in results.verdicts)
                 there = folder / str(results.seed)
                 failures += failed
@@ -71,7 +71,7 @@ def sweep(case: Case, column: str, seeds: range, settings: Settings, crew: Crew,
     status, unseen = merge([row.result() for row in rows])
     if len(rows) < len(seeds):
         unseen = (f"stopped at the first failure, after {len(rows):,} of {len(seeds):,} seeds",)
-    bad = [row for row in rows if row.status != "as expected"]
+    bad = [row for row in rows if row.status not in IN_ORDER]
     notes = (*unseen, *(f"seed {row.seed}: {note}" for row in bad for note in row.notes))
     checkers = tally(rows)
     seconds = time.perf_counter() - since

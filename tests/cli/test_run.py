@@ -82,6 +82,20 @@ def test_the_exit_code_says_whether_all_was_as_expected(
     assert ran.err == ""
 
 
+def test_one_seed_that_breaks_nothing_is_called_unbroken_wherever_it_is_told(aftershock: Command) -> None:
+    ran = aftershock("run", "short.toml", "-p", "raft/log", "-s", "expect.linearizable=breakable")
+    assert ran.code == 1
+    assert "\n  linearizable was not seen to break\nnot as expected." in ran.out
+    results = json.loads(Path("runs/latest/results.json").read_text())
+    assert results["status"] == "unbroken", "of one seed it is neither right nor wrong"
+    page = Path("runs/latest/report.html").read_text()
+    assert '<span class="badge open">unbroken</span>' in page
+    assert "linearizable was not seen to break" in page
+    again = aftershock("replay", "latest")
+    assert again.code == 0
+    assert "\n  linearizable was not seen to break\nunbroken." in again.out
+
+
 def test_several_runs_exit_with_the_gravest_of_their_codes(aftershock: Command, undrawn: None) -> None:
     Path("short.toml").write_text(SHORT.replace('"breakable"', '"valid"').replace("elections = 2", "reads = 9999"))
     assert aftershock("run", "short.toml", "-p", "raft/log").code == 3
