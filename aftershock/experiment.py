@@ -17,7 +17,7 @@ from aftershock import __version__
 from bench.commands import given
 from bench.commands.given import Case
 from bench.registry import Registry
-from bench.run import Recording, Result, Status, execute, judge, plan
+from bench.run import IN_ORDER, Recording, Result, SeedStatus, execute, judge, plan
 from checkers import History, Verdict
 from reports.terminal import verdicts
 
@@ -36,11 +36,11 @@ class Run:
     @property
     def as_expected(self) -> bool:
         """Whether each promise held, and each breach that every seed must show was shown."""
-        return self.result.status == "as expected"
+        return self.result.status in IN_ORDER
 
     @property
-    def status(self) -> Status:
-        """ "as expected", "not as expected", or "undecided"."""
+    def status(self) -> SeedStatus:
+        """ "as expected", "not as expected", "undecided", or "unbroken": what may break did not on this seed."""
         return self.result.status
 
     @property

@@ -1,8 +1,9 @@
 """``guarantees.lock``: what the runs of a manifest came to when that was last recorded, and what has changed since.
 
 Runs are functions of their plans, so verdicts are compared exactly: one breach more or fewer on the same seeds means
-that something behaves differently, be it the protocol or what judges it. Recovery and cost may drift within the
-manifest's tolerances. The file holds no time, no version and no path, so that it changes only when behaviour does.
+that something behaves differently, be it the protocol or what judges it. So are the strongest consistency models that
+hold on every seed: weaker ones are a regression. Recovery and cost may drift within the manifest's tolerances. The file
+holds no time, no version and no path, so that it changes only when behaviour does.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from msgspec import Meta
 from bench import store
 from bench.run import Status, merge
 from bench.store import Results
-from checkers import progress
+from checkers import Outcome, progress
+from checkers.lattice import maximal, weaker
 from scenarios.manifest import Limits, Profile, Seeds, Tolerance
 from scenarios.problems import BadScenario, Problem
 from scenarios.schema import Expectation
@@ -44,7 +46,7 @@ class Change(msgspec.Struct, frozen=True):
     """One difference, in words: worse than it was, better, or nothing that can be compared."""
 
     weight: Weight
-    about: str  # a checker, or "recovery", "messages", "events", "seeds"
+    about: str  # a checker, or "strongest", "recovery", "messages", "events", "seeds"
     what: str
 
 
@@ -54,6 +56,7 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_un
     seeds: Seeds
     status: Status
     verdicts: dict[str, Counts]
+    strongest: tuple[str, ...] | None = None  # models that held on every seed; None where that was not recorded
     recovery: Duration | None = None  # the mean over the seeds on which clients were served again
     recovery_worst: Duration | None = None
     messages: Annotated[float, Meta(ge=0)] | None = None  # for each operation that completed
@@ -76,11 +79,18 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_un
             seeds=Seeds(rows[0].seed, rows[-1].seed),
             status=status,
             verdicts=plain,
+            strongest=everywhere(rows),
             recovery=Duration(sum(recoveries) // len(recoveries)) if recoveries else None,
             recovery_worst=Duration(max(recoveries)) if recoveries else None,
             messages=_each(sum(row.counters.get("packets", 0) for row in rows), done),
             events=_each(sum(row.counters.get("events", 0) for row in rows), done),
         )
+
+
+def everywhere(rows: Sequence[Results]) -> tuple[str, ...]:
+    """The strongest models that hold on every seed: with them hold all that they imply, and no others."""
+    holds = [{stood.model for stood in row.standing if stood.outcome is Outcome.VALID} for row in rows]
+    return maximal(set.intersection(*holds)) if holds else ()
 
 
 def _each(total: int, operations: int) -> float | None:
@@ -167,6 +177,8 @@ def dumps(baseline: Baseline) -> str:
 def _written(entry: Entry) -> Iterator[str]:
     yield f'seeds    = "{entry.seeds}"'
     yield f'status   = "{entry.status}"'
+    if entry.strongest is not None:
+        yield f"strongest = {json.dumps(entry.strongest)}"
     if entry.recovery is not None:
         yield f'recovery = "{entry.recovery}"'
     if entry.recovery_worst is not None:
@@ -193,7 +205,7 @@ def compare(before: Entry, now: Entry, tolerance: Tolerance, expected: Mapping[s
     if before.seeds != now.seeds:
         what = f"seeds {before.seeds} are recorded, {now.seeds} were run: not to be compared"
         return [Change("unknown", "seeds", what)]
-    changes = [*_verdicts(before, now, expected)]
+    changes = [*_verdicts(before, now, expected), *_strongest(before.strongest, now.strongest)]
     if now.recovery is not None and before.recovery is not None:
         drift = int(before.recovery * tolerance.recovery) + SLACK
         if abs(now.recovery - before.recovery) > drift:
@@ -225,6 +237,29 @@ def _verdicts(before: Entry, now: Entry, expected: Mapping[str, Expectation]) ->
             hint = f": {broken} breach{'es' if broken > 1 else ''} no longer seen" if broken > 0 else ""
             what = f"{checker} is {_counts(new)}; recorded: {_counts(old)}{hint}"
             yield Change(_weight(old, new, expected.get(checker, "any")), checker, what)
+
+
+def _strongest(old: tuple[str, ...] | None, new: tuple[str, ...] | None) -> Iterator[Change]:
+    """Weaker is worse, stronger better; what is weaker in one way and stronger in another is worse."""
+    if new is None or (old is not None and set(old) == set(new)):
+        return
+    now = " and ".join(new) or "none"
+    if old is None:
+        what = f"the strongest model was not recorded yet; now it is {now}: --update records it"
+        yield Change("unknown", "strongest", what)
+        return
+    lost = [name for name in old if name not in _implied(new)]
+    what = f"the strongest model that holds on every seed is {now}; recorded: {' and '.join(old) or 'none'}"
+    if lost:
+        yield Change(
+            "worse", "strongest", f"{what}: weaker, for {' and '.join(lost)} no longer hold{'s' * (len(lost) < 2)}"
+        )
+    else:
+        yield Change("better", "strongest", what)
+
+
+def _implied(names: Sequence[str]) -> set[str]:
+    return {*names, *(below for name in names for below in weaker(name))}
 
 
 def _weight(old: Counts, new: Counts, expected: Expectation) -> Weight:

@@ -231,7 +231,14 @@ def run(
 
 @aftershock.command()
 @click.argument("history", metavar="FILE|RUN|-")
-@click.option("-c", "--consistency", "consistencies", multiple=True, metavar="MODEL", help="linearizable if not given.")
+@click.option(
+    "-c",
+    "--consistency",
+    "consistencies",
+    multiple=True,
+    metavar="MODEL",
+    help="linearizable if not given; with parameters: bounded-staleness:t=50ms,k=2",
+)
 @click.option("--strongest", is_flag=True, help="Print which models hold, which fail, and the strongest that hold.")
 @click.option("-m", "--model", metavar="MODEL", help="What the clients talk to; inferred if not given.")
 @click.option(
@@ -272,8 +279,8 @@ def check(
     Exit code 0 if it is valid, 1 if not, 3 if that could not be found out. With --strongest no model is demanded: 3 if
     one of them could not be decided, else 0.
     """
-    if strongest and (consistencies or html):
-        raise click.UsageError("--strongest judges every model: it takes neither -c nor --html")
+    if strongest and consistencies:
+        raise click.UsageError("--strongest judges every model: it takes no -c")
     from bench.commands.check import check as judge
 
     return judge(

@@ -24,16 +24,23 @@ from bench.registry import CHECKERS, INVARIANTS, Registry
 from bench.system import System
 from bench.workload import Operation, WorkloadKind
 from checkers import History, Observations, Outcome, Verdict, agreement, check, invariants, leadership, progress
+from checkers.lattice import Standing, strongest
 from checkers.trace import Trace
 from checkers.verdict import unknown
 from reports.subject import Judged
 from scenarios.schema import Expect, Expectation, Fault, Scenario
 
 STEPS = 20_000_000  # of each search; the same everywhere
+STANDING_STEPS = 10_000  # of a search for a model that nothing is expected of: what is decided takes a few hundred
 OPERATIONS_MAX = 2_000_000
 _EVENTS_PER_SECOND = 20_000
 
 Status = Literal["as expected", "not as expected", "undecided"]
+SeedStatus = Literal[Status, "unbroken"]
+"""Of one seed alone: what may break and did not is wrong only if it does so on every seed that was run."""
+
+IN_ORDER: frozenset[SeedStatus] = frozenset({"as expected", "unbroken"})
+"""What a seed may be, as one of several."""
 
 
 class Unfit(ValueError):
@@ -73,7 +80,8 @@ class Result(msgspec.Struct, frozen=True):
     """What is to be said of a recording. ``notes`` are the reasons why it is undecided or not as expected."""
 
     judged: tuple[Judged, ...]
-    status: Status
+    standing: Standing
+    status: SeedStatus
     notes: tuple[str, ...]
 
 
@@ -241,8 +249,12 @@ def judge(recording: Recording, registry: Registry) -> Result:
             for counter, least in plan.scenario.at_least.items()
             if recording.counters.get(counter, 0) < least
         ]
-    status: Status = "not as expected" if wrong else "undecided" if notes else "as expected"
-    return Result(judged, status, tuple(notes))
+    status: SeedStatus = "not as expected" if wrong else "undecided" if notes else "as expected"
+    if status == "as expected" and any(
+        each.expected == "breakable" and each.verdict.outcome is Outcome.VALID for each in judged
+    ):
+        status = "unbroken"
+    return Result(judged, _standing(recording, judged), status, tuple(notes))
 
 
 def _promised(mode: Mode) -> dict[str, Expectation]:
@@ -279,6 +291,14 @@ def _check(checker: str, recording: Recording, protocol: ProtocolEntry) -> Verdi
             workload = recording.plan.scenario.workload
             assert isinstance(workload, WorkloadKind)
             return check(recording.history, checker, model=workload.model, steps=STEPS)
+
+
+def _standing(recording: Recording, judged: Sequence[Judged]) -> Standing:
+    """Where the history stands among all models: what was judged decides most of it, a small budget the rest."""
+    workload = recording.plan.scenario.workload
+    assert isinstance(workload, WorkloadKind)
+    known = {each.verdict.checker: each.verdict for each in judged}
+    return strongest(recording.history, workload.model, steps=STANDING_STEPS, known=known, apart=False)
 
 
 def _progress(recording: Recording, protocol: ProtocolEntry) -> Verdict:

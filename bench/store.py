@@ -26,9 +26,10 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from bench.registry import Registry
-from bench.run import Plan, Recording, Result, Status
+from bench.run import Plan, Recording, Result, SeedStatus
 from bench.workload import Operation as Asked
-from checkers import History, Observation, Observations, Operation, Outcome, Verdict
+from checkers import History, Observation, Observations, Operation, Outcome, Verdict, lattice
+from checkers.lattice import Standing
 from checkers.trace import Step, Trace
 from reports.subject import Judged
 from scenarios.decode import load as load_scenario
@@ -72,6 +73,15 @@ class Said(msgspec.Struct, frozen=True):
     details: dict[str, Any]
 
 
+class Stood(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is known of one consistency model: its own verdict's reason, or the model whose verdict decided it."""
+
+    model: str
+    outcome: Outcome
+    reason: str = ""
+    decided_by: str = ""
+
+
 class Results(msgspec.Struct, frozen=True):
     """``results.json``: a function of the plan alone. No durations, no paths, no versions."""
 
@@ -79,9 +89,11 @@ class Results(msgspec.Struct, frozen=True):
     protocol: str
     mode: str
     seed: int
-    status: Status
+    status: SeedStatus
     notes: tuple[str, ...]
     verdicts: tuple[Said, ...]
+    strongest: tuple[str, ...]
+    standing: tuple[Stood, ...]
     never_started: tuple[str, ...]
     cut_short: tuple[Literal["storm", "invariant"], str] | None
     counters: dict[str, int]
@@ -97,6 +109,8 @@ class Results(msgspec.Struct, frozen=True):
             status=result.status,
             notes=result.notes,
             verdicts=tuple(_said(judged) for judged in result.judged),
+            strongest=result.standing.strongest,
+            standing=_stood(result.standing),
             never_started=recording.never_started,
             cut_short=recording.cut_short,
             counters=dict(recording.counters),
@@ -108,7 +122,7 @@ class Results(msgspec.Struct, frozen=True):
 
     def result(self) -> Result:
         """What was decided, as `bench.run.judge` returned it."""
-        return Result(tuple(_judged(said) for said in self.verdicts), self.status, self.notes)
+        return Result(tuple(_judged(said) for said in self.verdicts), _standing(self), self.status, self.notes)
 
     def encode(self) -> bytes:
         return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
@@ -159,6 +173,37 @@ def _judged(said: Said) -> Judged:
         reproducible=said.reproducible,
     )
     return Judged(said.checker, verdict, said.expected, said.as_expected)
+
+
+def _stood(standing: Standing) -> tuple[Stood, ...]:
+    return tuple(
+        Stood(name, standing.outcome(name), decided_by=standing.because[name])
+        if name in standing.because
+        else Stood(name, standing.outcome(name), reason=standing.verdicts[name].reason)
+        for name in lattice.models()
+    )
+
+
+def _standing(results: Results) -> Standing:
+    """As `checkers.lattice.strongest` returned it, but for witnesses and details."""
+    own = {
+        each.model: Verdict(outcome=each.outcome, checker=each.model, reason=each.reason)
+        for each in results.standing
+        if not each.decided_by
+    }
+    holds, fails, undecided = (
+        tuple(each.model for each in results.standing if each.outcome is outcome)
+        for outcome in (Outcome.VALID, Outcome.INVALID, Outcome.UNKNOWN)
+    )
+    return Standing(
+        holds=holds,
+        fails=fails,
+        undecided=undecided,
+        strongest=results.strongest,
+        because={each.model: each.decided_by for each in results.standing if each.decided_by},
+        verdicts=own,
+        apart={},
+    )
 
 
 # -------------------------------------------------------------------------------------------------------------- writing
@@ -345,7 +390,10 @@ def load_results(folder: Path) -> Results:
     path = folder / RESULTS
     if not path.exists():
         raise BadRun(f"{folder} was never judged: it has no {RESULTS}; `aftershock replay` runs it again")
-    return _decoded(path, _reading(path, Path.read_bytes), Results)
+    results = _decoded(path, _reading(path, Path.read_bytes), Results)
+    if tuple(each.model for each in results.standing) != lattice.models():
+        raise BadRun(f"{path}: the standing is not of the models that are known here: {', '.join(lattice.models())}")
+    return results
 
 
 def load_facts(folder: Path) -> Facts:
@@ -426,10 +474,11 @@ def _first_line(error: BaseException) -> str:
 
 
 def summarised(results: Results) -> Mapping[str, Any]:
-    """A row of a table of many runs: results without the proofs."""
+    """A row of a table of many runs: results without the proofs and the models that are not the strongest."""
     plain: dict[str, Any] = msgspec.to_builtins(results)
     plain["verdicts"] = {
         said.checker: {"outcome": str(said.outcome), "expected": said.expected, "reason": said.reason}
         for said in results.verdicts
     }
+    del plain["standing"]
     return plain

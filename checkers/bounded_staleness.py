@@ -34,7 +34,7 @@ _UNITS = {"ns": 1, "us": 1_000, "µs": 1_000, "ms": 1_000_000, "s": 1_000_000_00
 
 
 def judge(
-    history: History, model: Model, budget: Budget, *, t: str | int | None = None, k: int | None = None
+    history: History, model: Model, budget: Budget, *, t: str | int | None = None, k: str | int | None = None
 ) -> Verdict:
     """The verdict. ``t`` ("50ms", or nanoseconds) and ``k`` are what is allowed; without them any finite staleness is.
 
@@ -43,8 +43,7 @@ def judge(
     ``k`` that makes no sense.
     """
     allowed = None if t is None else nanoseconds(t)
-    if k is not None and (isinstance(k, bool) or k < 1):
-        raise ValueError(f"k counts versions: it must be at least 1, not {k!r}")
+    versions = None if k is None else counted(k)
     columns = Columns(history, model)
     if not zones.applies(model):
         return unknown(NAME, f"staleness is judged for registers; the model is {model.name}")
@@ -74,11 +73,13 @@ def judge(
             return unknown(NAME, "the history has no times, so no t can be judged", **details)
         if smallest > allowed:
             return invalid(NAME, f"{figures}, but t is {_text(allowed)}{because}", _operations(history, why), **details)
-    if k is not None:
-        if low > k:
-            return invalid(NAME, f"{figures}, but {k} was allowed{because}", _operations(history, why), **details)
-        if high is None or high > k:
-            return unknown(NAME, f"{figures}, so {k} is not decided", **details)
+    if versions is not None:
+        if low > versions:
+            return invalid(
+                NAME, f"{figures}, but {versions} was allowed{because}", _operations(history, why), **details
+            )
+        if high is None or high > versions:
+            return unknown(NAME, f"{figures}, so {versions} is not decided", **details)
     return valid(NAME, figures + because, **details)
 
 
@@ -92,6 +93,15 @@ def nanoseconds(text: str | int) -> int:
     whole, part, unit = found.groups()
     value = int(whole + (part or "")) * _UNITS[unit]
     return -(-value // int("1" + "0" * len(part or "")))
+
+
+def counted(versions: str | int) -> int:
+    """A number of versions, from 1: 2 or "2". Raises `ValueError` for anything else."""
+    if isinstance(versions, str) and re.fullmatch(r"[0-9]{1,9}", versions.strip()):
+        versions = int(versions)
+    if isinstance(versions, (str, bool)) or versions < 1:
+        raise ValueError(f"k counts versions: it must be a whole number of at least 1, not {versions!r}")
+    return versions
 
 
 def _text(time: int | None) -> str:

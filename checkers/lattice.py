@@ -9,6 +9,8 @@ them here.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -39,10 +41,11 @@ EDGES: tuple[tuple[str, str], ...] = (
     ("cc", "writes-follow-reads"),
 )
 APART: tuple[str, ...] = ("bounded-staleness", "eventual", "no-lost-writes")
-# Cheapest first, after linearizable: it is what is hoped for, and decides all the others when it holds.
+# After linearizable, which is what is hoped for and decides all the others when it holds, come those that never take
+# long and, when they fail, decide those that may. Of the two searches the first decides both if it holds.
 _TURNS = (
     "linearizable", "read-your-writes", "monotonic-reads", "monotonic-writes", "writes-follow-reads",
-    "cc", "ccv", "pram", "cm", "sequential", "osc(u)",
+    "cc", "ccv", "pram", "cm", "osc(u)", "sequential",
 )  # fmt: skip
 
 
@@ -50,7 +53,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """Where a history stands. All models of the lattice are in one of ``holds``, ``fails`` and ``undecided``.
 
     ``strongest`` are the maximal ones that hold, ``because`` names for each model that was not judged itself the one
-    whose verdict decided it, ``verdicts`` are those that were judged, ``apart`` the models with no edge.
+    whose verdict decided it, ``verdicts`` are those that were judged, ``apart`` those models with no edge that were.
     """
 
     holds: tuple[str, ...]
@@ -61,13 +64,21 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     verdicts: dict[str, Verdict]
     apart: dict[str, Verdict]
 
+    def outcome(self, name: str) -> Outcome:
+        """What is known of a model of the lattice."""
+        return Outcome.VALID if name in self.holds else Outcome.INVALID if name in self.fails else Outcome.UNKNOWN
+
+    def why(self, name: str) -> str:
+        """The reason of a model's own verdict, or whose verdict decided it."""
+        by = self.because.get(name)
+        if by is None:
+            return self.verdicts[name].reason
+        return f"as {by} {'holds' if name in self.holds else 'fails'}"
+
     def __str__(self) -> str:
         lines = ["strongest: " + (", ".join(self.strongest) or "none of these models holds")]
         for title, names in (("holds", self.holds), ("fails", self.fails), ("undecided", self.undecided)):
-            for name in names:
-                by = self.because.get(name)
-                why = self.verdicts[name].reason if by is None else f"as {by} {title}"
-                lines.append(f"  {title:<10}{name:<21}{why}")
+            lines += (f"  {title:<10}{name:<21}{self.why(name)}" for name in names)
         for name, verdict in self.apart.items():
             lines.append(f"  {verdict.outcome:<10}{name:<21}{verdict.reason}")
         return "\n".join(lines)
@@ -78,6 +89,7 @@ def models() -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for edge in EDGES for name in edge))
 
 
+@cache
 def weaker(name: str) -> tuple[str, ...]:
     """Every model that ``name`` implies, nearest first."""
     found = dict.fromkeys(below for above, below in EDGES if above == name)
@@ -86,9 +98,16 @@ def weaker(name: str) -> tuple[str, ...]:
     return tuple(found)
 
 
+@cache
 def stronger(name: str) -> tuple[str, ...]:
     """Every model that implies ``name``."""
     return tuple(other for other in models() if name in weaker(other))
+
+
+def maximal(names: Iterable[str]) -> tuple[str, ...]:
+    """Those that no other of them implies, strongest first."""
+    found = set(names)
+    return tuple(name for name in models() if name in found and not found.intersection(stronger(name)))
 
 
 def graph() -> networkx.DiGraph[str]:
@@ -106,16 +125,18 @@ def strongest(
     *,
     steps: int | None = None,
     timeout: float | None = None,
-    known: dict[str, Verdict] | None = None,
+    known: Mapping[str, Verdict] | None = None,
+    apart: bool = True,
 ) -> Standing:
-    """Judge a history against the lattice and the models apart.
+    """Judge a history against the lattice and, unless ``apart`` is false, the models apart.
 
     ``steps`` and ``timeout`` are for each model; ``known`` are verdicts that somebody has reached already. Raises
     `BadHistory` as `check` does.
     """
     if model is None and len(history.invocations):
         model = infer_model(history)
-    verdicts = {name: verdict for name, verdict in (known or {}).items() if name in models()}
+    known = known or {}
+    verdicts = {name: verdict for name, verdict in known.items() if name in models()}
     outcome: dict[str, Outcome] = {}
     because: dict[str, str] = {}
 
@@ -129,24 +150,23 @@ def strongest(
                 because[other] = name
 
     for name, verdict in verdicts.items():
-        if outcome.get(name, Outcome.UNKNOWN) is Outcome.UNKNOWN:
+        if verdict.outcome is not Outcome.UNKNOWN or name not in outcome:
             learn(name, verdict.outcome)
     for name in _TURNS:
         if name not in outcome:
             verdicts[name] = check(history, name, model, steps=steps, timeout=timeout)
             learn(name, verdicts[name].outcome)
     groups = {kind: tuple(name for name in models() if outcome[name] is kind) for kind in Outcome}
-    apart: dict[str, Verdict] = {name: (known or {})[name] for name in APART if name in (known or {})}
-    for name in APART:
-        if name not in apart:
-            apart[name] = check(history, name, model, steps=steps, timeout=timeout)
-    holds = groups[Outcome.VALID]
     return Standing(
-        holds=holds,
+        holds=groups[Outcome.VALID],
         fails=groups[Outcome.INVALID],
         undecided=groups[Outcome.UNKNOWN],
-        strongest=tuple(name for name in holds if not any(name in weaker(other) for other in holds)),
+        strongest=maximal(groups[Outcome.VALID]),
         because=because,
-        verdicts=verdicts,
-        apart={name: apart[name] for name in APART},
+        verdicts={name: verdict for name, verdict in verdicts.items() if name not in because},
+        apart={
+            name: known[name] if name in known else check(history, name, model, steps=steps, timeout=timeout)
+            for name in APART
+            if apart or name in known
+        },
     )

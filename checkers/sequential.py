@@ -61,7 +61,8 @@ def judge_order(name: str, history: History, model: Model, budget: Budget, *, re
     order = SessionOrder(history, model) if zones.applies(model) else None
     if order is not None and order.nowhere:
         op = history.operation(order.nowhere[0])
-        return invalid(name, f"{op} saw a value that nobody wrote", [op], **{**details, "method": "forced"})
+        more = {**details, "method": "forced", "minimal": True}
+        return invalid(name, f"{op} saw a value that nobody wrote", [op], **more)
     search = Search(whole, range(total), None)
     if total < _FORCED:
         _run(search, budget, 64)
@@ -69,10 +70,9 @@ def judge_order(name: str, history: History, model: Model, budget: Budget, *, re
         forced = Forced(order, columns, real_time)
         found = forced.close(budget)
         if found is not None:
-            more = {**details, "method": "forced", "reasons": found.reasons}
-            return invalid(
-                name, "no order is possible: " + "; ".join(found.reasons), order.witness(found.nodes), **more
-            )
+            rows = {number: i for i, number in enumerate(whole.numbers)}
+            places = [rows[number] for number in order.numbers(found.nodes)]
+            return _refuted(name, history, model, whole, places, {**details, "method": "forced"}, found)
         gates = forced.gates(whole)
         steps = search.steps
         search = Search(whole, range(total), gates)
@@ -83,17 +83,46 @@ def judge_order(name: str, history: History, model: Model, budget: Budget, *, re
         return unknown(name, f"{stopped} while searching for one order of {what}", reproducible=reproducible, **details)
     if search.outcome:
         return valid(name, what, **details)
-    places, minimal = _smaller(whole)
-    again = Search(whole, places, None)
+    return _refuted(name, history, model, whole, list(range(total)), details)
+
+
+def _refuted(
+    name: str,
+    history: History,
+    model: Model,
+    whole: Operations,
+    places: list[int],
+    details: dict[str, Any],
+    found: Found | None = None,
+) -> Verdict:
+    """The verdict on what has no order: as few of these operations as have none either, and why they have none.
+
+    ``found`` is what forced orders say of ``places``, which are closed under reads-from.
+    """
+    smaller, minimal = _smaller(whole, places)
+    numbers = [whole.numbers[i] for i in smaller]
+    witness = [history.operation(number) for number in numbers]
+    if found is not None and len(smaller) < len(places):
+        found = _forced(history, model, {op.index for op in witness}, whole.real_time)
+    if found is not None:
+        reason = "no order is possible: " + "; ".join(found.reasons)
+        return invalid(name, reason, witness, reasons=found.reasons, minimal=minimal, **details)
+    again = Search(whole, smaller, None)
     again.run(_SMALLER)
-    witness = [history.operation(whole.numbers[i]) for i in places]
     longest = ", ".join(history.operation(whole.numbers[i]).call for i in again.longest) or "nothing"
     stuck = [history.operation(whole.numbers[i]) for i in again.stuck]
-    rule = "no order respects their sessions" + (" and the real time of updates" if real_time else "")
-    reason = f"{len(places)} operations: {rule}; at best {longest} can come first, and then none of " + "; ".join(
+    rule = "no order respects their sessions" + (" and the real time of updates" if whole.real_time else "")
+    reason = f"{len(smaller)} operations: {rule}; at best {longest} can come first, and then none of " + "; ".join(
         f"{op.call} (event {op.index}, session {show(op.session)})" for op in stuck
     )
     return invalid(name, reason + " can be next", witness, minimal=minimal, **details)
+
+
+def _forced(history: History, model: Model, kept: set[int], real_time: bool) -> Found | None:
+    """What forced orders say of some operations alone."""
+    alone = history.filter(lambda op: op.index in kept)
+    forced = Forced(SessionOrder(alone, model), Columns(alone, model), real_time)
+    return forced.close(Budget())
 
 
 def _run(search: Search, budget: Budget, limit: int | None) -> tuple[str, bool]:
@@ -454,9 +483,11 @@ class Forced:
         return [[j for j in dict.fromkeys(gate) if j != i] for i, gate in enumerate(result)]
 
 
-def _smaller(whole: Operations) -> tuple[list[int], bool]:
-    """Fewer operations that have no order either, closed under what their answers rest on."""
-    places = list(range(len(whole.numbers)))
+def _smaller(whole: Operations, places: list[int]) -> tuple[list[int], bool]:
+    """Fewer of these operations that have no order either, closed under what their answers rest on.
+
+    And whether that is minimal: without any of them, and what rests on it, there is an order.
+    """
     if len(places) > _WITNESS:
         return places, False
     left = _SMALLER
@@ -482,7 +513,7 @@ def _smaller(whole: Operations) -> tuple[list[int], bool]:
     size = max(len(places) // 2, 1)
     while True:
         at = len(places)
-        shrunk = False
+        shrunk, sure = False, True
         while at > 0:
             piece = places[max(at - size, 0) : at]
             at -= size
@@ -493,9 +524,10 @@ def _smaller(whole: Operations) -> tuple[list[int], bool]:
                 search = Search(whole, rest, None)
                 search.run(min(left, 5_000))
                 left -= search.steps + len(rest) // 10 + 1
+                sure = sure and search.outcome is not None
                 if search.outcome is False:
                     places, shrunk = rest, True
                     at = min(at, len(places))
         if size == 1 and not shrunk:
-            return places, True
+            return places, sure
         size = max(size // 2, 1)

@@ -195,6 +195,10 @@ class SessionOrder:
 
     def witness(self, nodes: list[int]) -> list[Operation]:
         """These operations, and the writes whose values they saw."""
+        return [self.history.operation(number) for number in self.numbers(nodes)]
+
+    def numbers(self, nodes: list[int]) -> list[int]:
+        """The numbers of these operations, and of the writes whose values they saw, in order."""
         found: set[int] = set()
         todo = list(nodes)
         while todo:
@@ -211,7 +215,7 @@ class SessionOrder:
                     and self.source[near] != INITIAL
                 ):
                     todo.append(self.source[near])
-        return [self.history.operation(number) for number in sorted(found)]
+        return sorted(found)
 
 
 def counted(number: int, noun: str) -> str:

@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from checkers import History, Operation, Outcome, Verdict
+from checkers.lattice import Standing
 from reports.proof import convicting
 from reports.timeline import Fault, spans
 from reports.words import call, plural, shorten, told
@@ -60,8 +61,8 @@ class Window(msgspec.Struct, frozen=True):
     parted: bool
 
 
-def draw_history(history: History, verdict: Verdict, path: str | Path) -> None:
-    """Write one self-contained page to `path`, replacing it whole.
+def draw_history(history: History, verdict: Verdict, path: str | Path, standing: Standing | None = None) -> None:
+    """Write one self-contained page to `path`, replacing it whole; with a `standing` it shows that too.
 
     `verdict.details` may hold ``longest`` (indices of operations in the order found), ``stuck`` (indices of those that
     could not come next) and ``key`` (the partition they belong to); without them the witness is what is marked.
@@ -69,7 +70,7 @@ def draw_history(history: History, verdict: Verdict, path: str | Path) -> None:
     """
     from markupsafe import Markup
 
-    from reports.page import environment, replace
+    from reports.page import environment, replace, stands
 
     window = choose(history, verdict)
     longest = _indices(verdict, "longest")
@@ -82,7 +83,8 @@ def draw_history(history: History, verdict: Verdict, path: str | Path) -> None:
         .get_template("lanes.html")
         .render(
             verdict=verdict,
-            tone={"valid": "good", "invalid": "bad", "unknown": "open"}[verdict.outcome.value],
+            tones={"valid": "good", "invalid": "bad", "unknown": "open"},
+            among=None if standing is None else stands(standing),
             what=_what(window),
             longest=plural(len(longest), "operation") if longest else "",
             has_error=any(operation.index in guilty for operation in window.shown),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from checkers import Observation, Operation, Outcome
-from reports import palette
+from checkers.lattice import Standing
+from reports import lattice, palette
+from reports.lattice import Place
 from reports.proof import convicting, headline
 from reports.subject import Judged, Subject
 from reports.words import MILLISECOND, SECOND, plain, plural, seconds, shorten, span, told
@@ -48,6 +50,14 @@ class Line(msgspec.Struct, frozen=True):
     during: str
 
 
+class Among(msgspec.Struct, frozen=True):
+    """Where the history stands among the consistency models: in a sentence, as a picture, and what decides it."""
+
+    sentence: str
+    picture: Chart | None
+    places: tuple[Place, ...]
+
+
 class Violation(msgspec.Struct, frozen=True):
     """An invalid verdict with its proof, in words and as a picture (None where there is nothing to draw)."""
 
@@ -66,12 +76,27 @@ def write(subject: Subject, folder: str | Path) -> Path:
     folder = Path(folder)
     (folder / "charts").mkdir(parents=True, exist_ok=True)
     charts, violations = _draw(subject, folder / "charts")
+    among = None if subject.standing is None else stands(subject.standing, subject.judged, folder / "charts")
     page = folder / "report.html"
-    replace(page, render(subject, charts, violations).encode("utf-8", "replace"))
+    replace(page, render(subject, charts, violations, among).encode("utf-8", "replace"))
     return page
 
 
-def render(subject: Subject, charts: list[Chart], violations: list[Violation]) -> str:
+def stands(standing: Standing, judged: Sequence[Judged] = (), folder: Path | None = None) -> Among | None:
+    """What a page says of a standing, None where nothing is decided; the picture goes into ``folder`` as well."""
+    if not standing.holds and not standing.fails:
+        return None
+    if not lattice.informative(standing):
+        return Among(lattice.sentence(standing), None, ())
+    expected = {each.verdict.checker: each for each in judged}
+    picture = _chart(
+        folder, "consistency", "Among the consistency models", partial(lattice.draw, standing, expected),
+        f"Every history of a model is one of those that lines lead to, on its right. Here {lattice.told(standing)}.",
+    )  # fmt: skip
+    return Among(lattice.sentence(standing), picture, lattice.frontier(standing))
+
+
+def render(subject: Subject, charts: list[Chart], violations: list[Violation], among: Among | None) -> str:
     """The page as text."""
     import pandas as pd
 
@@ -99,6 +124,7 @@ def render(subject: Subject, charts: list[Chart], violations: list[Violation]) -
         status_tone={"as expected": "good", "not as expected": "bad"}.get(subject.status, "open"),
         tones={"valid": "good", "invalid": "bad", "unknown": "open"},
         violations=violations,
+        among=among,
         charts=charts,
         phases=rows,
         faults=faults(subject),
@@ -176,19 +202,23 @@ def _draw(subject: Subject, folder: Path) -> tuple[list[Chart], list[Violation]]
 
 
 def _chart(
-    folder: Path,
+    folder: Path | None,
     name: str,
     title: str,
     draw: Callable[[], Figure],
     caption: str,
     inline: Callable[[], Figure] | None = None,
 ) -> Chart:
-    """Write the chart as PNG and return it for the page; `inline` draws the page's own version where that differs."""
+    """Write the chart as PNG, where there is a folder for it, and return it for the page.
+
+    `inline` draws the page's own version where that differs.
+    """
     from reports import drawing
 
     with drawing.style(name):
         drawn = draw()
-        replace(folder / f"{name}.png", drawing.png(drawn))
+        if folder is not None:
+            replace(folder / f"{name}.png", drawing.png(drawn))
         shown = drawn if inline is None else inline()
         return Chart(name, title, caption, drawing.svg(shown, name, f"{title}. {caption}"))
 

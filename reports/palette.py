@@ -28,6 +28,7 @@ COLOURS: dict[str, tuple[str, str]] = {
     "node": ("#e3e1ee", "#302f42"),  # faults of a node: crash, pause
     "node-edge": ("#625b8c", "#a9a2d6"),
     "heal": ("#2b7a4b", "#63b986"),
+    "heal-tint": ("#e4f2e9", "#1d3428"),
     "ok-tint": ("#dcebf5", "#1d3547"),
     "info-tint": ("#f8ecd6", "#3d3220"),
     "stale": ("#b9c3cd", "#56616d"),

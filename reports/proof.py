@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from checkers import Observation, Operation, Verdict
+from checkers import Observation, Operation, Verdict, bounded_staleness
 from checkers.history import READS
 from reports.timeline import interval
-from reports.words import shorten, span, value
+from reports.words import client, shorten, span, value
 
 
 def convicting(verdict: Verdict) -> frozenset[int]:
@@ -32,8 +32,11 @@ def headline(verdict: Verdict) -> str | None:
     """The violation in one short sentence, for a read of a value that had been overwritten; None for any other.
 
     Said only where the witness shows it beyond doubt: the write of what was read (none, for nil) had ended before the
-    newer one was asked, and that one had been acknowledged before the read was.
+    newer one was asked, and that one had been acknowledged before the read was. Where staleness is bounded, the bound
+    is what was broken, and the verdict's own reason tells it.
     """
+    if verdict.checker == bounded_staleness.NAME:
+        return None
     operations = [item for item in verdict.witness if isinstance(item, Operation)]
     reads = [verdict.witness[i] for i in convicting(verdict) if isinstance(verdict.witness[i], Operation)]
     read = reads[0] if reads else None
@@ -55,9 +58,8 @@ def headline(verdict: Verdict) -> str | None:
         return None
     key = "" if read.key is None else f" {value(read.key)}"
     node = f" from {shorten(read.node, 16)}" if read.node else ""
-    reader, writer = shorten(str(read.session), 16), shorten(str(write.session), 16)
     return (
-        f"{reader} read{key} = {value(read.value)}{node}, although {writer}'s {write.f} of "
+        f"{client(read, 16)} read{key} = {value(read.value)}{node}, although {client(write, 16)}'s {write.f} of "
         f"{value(written(write))} had been acknowledged {span(read.time - write.return_time)} earlier."
     )
 

@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from checkers import History, Observations, Verdict
+from checkers.lattice import Standing
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -31,7 +32,8 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
     history: History  # faults are its events of process "nemesis"
     observations: Observations
     judged: tuple[Judged, ...]
+    standing: Standing | None = None  # among the consistency models, where that was asked
     counters: dict[str, int]
-    status: str  # "as expected", "not as expected", "undecided"
+    status: str  # "as expected", "not as expected", "undecided", "unbroken"
     notes: tuple[str, ...] = ()  # why, where it is not as expected
     replay: str  # the command line that replays the run

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from checkers import Observation, Operation, Outcome
+from checkers.lattice import Standing, models
 from reports.proof import headline
 from reports.subject import Judged, Subject
 from reports.words import SECOND, plain, plural, shorten, told
@@ -27,6 +28,7 @@ TINTS = {
     "as expected": "32",
     "not as expected": "31",
     "undecided": "33",
+    "unbroken": "33",
 }
 
 
@@ -43,6 +45,8 @@ def summary(subject: Subject, report_path: str | Path, wall_seconds: float, colo
     timed = f"{subject.duration / SECOND:g} s simulated in {wall_seconds:.1f} s"
     lines = [f"{plain(subject.scenario)}  {plain(subject.protocol)}  seed {subject.seed}     {size}, {timed}"]
     lines += verdicts(subject.judged, tinted)
+    if subject.standing is not None and (stands := strongest(subject.standing)) is not None:
+        lines.append(f"  {'strongest':<{_wide(subject.judged)}}{stands}")
     if any(judged.verdict.outcome is Outcome.INVALID or not judged.as_expected for judged in subject.judged):
         lines.append(f"replay: {plain(subject.replay)}")
     lines.append(f"{_tint(subject.status, subject.status, tinted)}.   {report_path}")
@@ -51,9 +55,21 @@ def summary(subject: Subject, report_path: str | Path, wall_seconds: float, colo
 
 def verdicts(every: Sequence[Judged], tinted: bool = False) -> list[str]:
     """A line for each checker, and below those that found a violation its proof."""
-    wide = max((len(plain(judged.name)) for judged in every), default=0) + 3
-    lines = [line for judged in every for line in _verdict(judged, max(wide, 15), tinted)]
+    lines = [line for judged in every for line in _verdict(judged, _wide(every), tinted)]
     return lines or ["  nothing was checked"]
+
+
+def strongest(standing: Standing) -> str | None:
+    """The strongest models that hold, where that is news: not when all of them hold, nor when none is decided."""
+    if models()[0] in standing.holds or not (standing.holds or standing.fails):
+        return None
+    open_still = f"; undecided: {', '.join(standing.undecided)}" if standing.undecided else ""
+    return (", ".join(standing.strongest) or "none of the models holds") + open_still
+
+
+def _wide(every: Sequence[Judged]) -> int:
+    """The column of the checkers' names."""
+    return max(15, 3 + max((len(plain(judged.name)) for judged in every), default=0))
 
 
 def _verdict(judged: Judged, wide: int, tinted: bool) -> list[str]:

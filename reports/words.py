@@ -105,7 +105,13 @@ def told(item: Operation | Observation, width: int = 60) -> str:
     return f"{began} {ended}  {who(item)}: {call(item, width)}{failed}{node}"
 
 
+def client(item: Operation, width: int = 20) -> str:
+    """The session of an operation; one that is a bare number is called a process."""
+    name = shorten(str(item.session), width)
+    return f"process {name}" if name.isdecimal() else name
+
+
 def who(item: Operation) -> str:
     """The client of an operation: its session, and the process where that has a number of its own."""
-    session, process = shorten(str(item.session), 20), shorten(str(item.process), 20)
-    return session if session == process else f"{session} (process {process})"
+    process = shorten(str(item.process), 20)
+    return client(item) if shorten(str(item.session), 20) == process else f"{client(item)} (process {process})"

@@ -14,6 +14,7 @@ import msgspec
 from bench.commands import AS_EXPECTED, DIFFERS, UNDECIDED, BadUsage, merged
 from checkers import BadHistory, History, Operation, Outcome, Verdict, infer_model
 from checkers import check as judge
+from checkers.lattice import Standing
 from reports.proof import headline
 from reports.words import plain, told
 
@@ -42,15 +43,16 @@ def check(
     history = _load(source, out, failed_cas)
     chosen, because = _model(history, model)
     if not consistencies:
-        return _strongest(source, history, chosen, because, steps, timeout, as_json=as_json)
+        return _strongest(source, history, chosen, because, steps, timeout, html=html, as_json=as_json)
+    asked = [_asked(word) for word in dict.fromkeys(consistencies)]
     try:
         verdicts = [
-            judge(history, consistency, model=chosen, steps=steps, timeout=timeout)
-            for consistency in dict.fromkeys(consistencies)
+            judge(history, consistency, model=chosen, steps=steps, timeout=timeout, **parameters)
+            for consistency, parameters in asked
         ]
     except BadHistory:
         raise
-    except ValueError as error:  # a consistency or a model that does not exist
+    except ValueError as error:  # a consistency, a parameter or a model that does not exist, or cannot be so
         raise BadUsage(str(error)) from None
     if html is not None:
         _draw(history, verdicts, html)
@@ -66,15 +68,40 @@ def check(
         shown = [verdict for verdict in verdicts if not (quiet and verdict)]
         if shown:
             print(f"{source}  {len(history.invocations):,} operations  model {chosen or 'none'}{because}")
+        wide = max((len(verdict.checker) + 3 for verdict in shown), default=0)
         for verdict in shown:
-            print("\n".join(_words(verdict)))
+            print("\n".join(_words(verdict, max(wide, 15))))
     return merged(CODES[verdict.outcome] for verdict in verdicts)
 
 
+def _asked(word: str) -> tuple[str, dict[str, Any]]:
+    """A consistency and its parameters, from "bounded-staleness:t=50ms,k=2". Raises `BadUsage`."""
+    name, colon, rest = word.partition(":")
+    parameters: dict[str, Any] = {}
+    for pair in rest.split(",") if colon else ():
+        key, equals, value = (part.strip() for part in pair.partition("="))
+        if not (key and equals and value):
+            raise BadUsage(f"-c {word}: expected MODEL:NAME=VALUE, such as bounded-staleness:t=50ms, not {pair!r}")
+        if key in parameters:
+            raise BadUsage(f"-c {word}: {key} is given twice")
+        if not key.isidentifier() or key in ("history", "consistency", "model", "steps", "timeout", "memory"):
+            raise BadUsage(f"-c {word}: {key!r} is no parameter of a consistency model")
+        parameters[key] = value
+    return name, parameters
+
+
 def _strongest(
-    source: str, history: History, model: str | None, because: str, steps: int | None, timeout: float, *, as_json: bool
+    source: str,
+    history: History,
+    model: str | None,
+    because: str,
+    steps: int | None,
+    timeout: float,
+    *,
+    html: str | None,
+    as_json: bool,
 ) -> int:
-    from checkers.lattice import strongest
+    from checkers.lattice import models, strongest
 
     try:
         standing = strongest(history, model, steps=steps, timeout=timeout)
@@ -82,6 +109,9 @@ def _strongest(
         raise
     except ValueError as error:  # a model that does not exist
         raise BadUsage(str(error)) from None
+    if html is not None:
+        own = sorted(standing.verdicts.items(), key=lambda item: models().index(item[0]))
+        _draw(history, [verdict for _, verdict in own], html, standing)
     if as_json:
         document = {"history": source, "operations": len(history.invocations), "model": model}
         print(json.dumps(document | _builtins(standing), indent=2, ensure_ascii=False))
@@ -118,25 +148,25 @@ def _model(history: History, model: str | None) -> tuple[str | None, str]:
     return str(inferred), f" ({inferred.reason})"
 
 
-def _draw(history: History, verdicts: Sequence[Verdict], html: str) -> None:
-    """A page of the verdict that most needs one."""
+def _draw(history: History, verdicts: Sequence[Verdict], html: str, standing: Standing | None = None) -> None:
+    """A page of the verdict that most needs one, the first of those."""
     from reports.lanes import draw_history
 
     worst = max(verdicts, key=lambda verdict: (Outcome.VALID, Outcome.UNKNOWN, Outcome.INVALID).index(verdict.outcome))
     path = Path(html, "report.html") if os.path.isdir(html) else Path(html)
     try:
-        draw_history(history, worst, path)
+        draw_history(history, worst, path, standing)
     except OSError as error:
         raise BadUsage(f"{path} cannot be written: {(error.strerror or str(error)).lower()}") from None
 
 
-def _words(verdict: Verdict) -> list[str]:
+def _words(verdict: Verdict, wide: int) -> list[str]:
     """The verdict, its reason, and the operations that prove it."""
     reason = headline(verdict) or verdict.reason
     if not verdict.reproducible:
         reason += " (a guard of time or memory fired: another machine may find out)"
     first, *rest = textwrap.wrap(plain(reason), WIDTH, break_on_hyphens=False) or [""]
-    head = f"  {verdict.checker:<15}{verdict.outcome:<9}"
+    head = f"  {verdict.checker:<{wide}}{verdict.outcome:<9}"
     proof = (told(item) if isinstance(item, Operation) else plain(str(item)) for item in verdict.witness)
     return [head + first, *(" " * len(head) + line for line in rest), *(f"      {line}" for line in proof)]
 

@@ -67,7 +67,7 @@ def replay(
         _warn_of_versions(folder, version)
     if not quiet:
         subject = subject_of(recording, result, replay_line(folder, plugins))
-        print(told(subject, folder, seconds, result.notes))
+        print(told(subject, folder, seconds, subject.notes))
     if code != AS_EXPECTED or not quiet:
         print("\n".join(_words(differences, missing, compared)))
     return code

@@ -151,8 +151,8 @@ def once(case: Case, column: str, seed: int | None, settings: Settings) -> Colum
     if seed is None:
         seed = case.scenario.seed or 0
     kept = keep(case, column, seed, settings)
-    status, unseen = merge([kept.results.result()])
-    notes = (*kept.results.notes, *unseen)
+    status, _ = merge([kept.results.result()])
+    notes = kept.subject.notes
     return Column(
         scenario=case.name,
         column=column,
@@ -230,9 +230,10 @@ def subject_of(recording: Recording, result: Result, replay: str) -> Subject:
         history=recording.history,
         observations=recording.observations,
         judged=result.judged,
+        standing=result.standing,
         counters=dict(recording.counters),
         status=result.status,
-        notes=result.notes,
+        notes=(*result.notes, *merge([result])[1]),
         replay=replay,
     )
 

@@ -17,14 +17,16 @@ from typing import Any
 import msgspec
 
 from bench import ledger, store
+from bench.baseline import everywhere
 from bench.commands import publish
 from bench.commands.crew import Crew, Job
 from bench.commands.given import Case
 from bench.commands.run import Column, Settings, Stored, keep, replay_line, tally
 from bench.ledger import Ledger
-from bench.run import merge, plan
+from bench.run import IN_ORDER, merge, plan
 from bench.store import Results
 from checkers import Observation, Operation, Outcome
+from checkers.lattice import models
 from reports.proof import headline
 from reports.words import shorten, told
 
@@ -52,7 +54,7 @@ def sweep(case: Case, column: str, seeds: range, settings: Settings, crew: Crew,
         try:
             for results in _in_order(case, column, seeds, known, book, crew, settings):
                 rows.append(results)
-                failed = results.status != "as expected"
+                failed = results.status not in IN_ORDER
                 breached = breach is None and any(said.outcome is Outcome.INVALID for said in results.verdicts)
                 there = folder / str(results.seed)
                 failures += failed
@@ -69,7 +71,7 @@ def sweep(case: Case, column: str, seeds: range, settings: Settings, crew: Crew,
     status, unseen = merge([row.result() for row in rows])
     if len(rows) < len(seeds):
         unseen = (f"stopped at the first failure, after {len(rows):,} of {len(seeds):,} seeds",)
-    bad = [row for row in rows if row.status != "as expected"]
+    bad = [row for row in rows if row.status not in IN_ORDER]
     notes = (*unseen, *(f"seed {row.seed}: {note}" for row in bad for note in row.notes))
     checkers = tally(rows)
     seconds = time.perf_counter() - since
@@ -78,6 +80,7 @@ def sweep(case: Case, column: str, seeds: range, settings: Settings, crew: Crew,
     lines = [
         f"{case.name}  {column}  seeds {seeds[0]}-{seeds[-1]}     {len(rows):,} runs in {seconds:.1f} s{resumed}",
         *_table(checkers),
+        *_strongest(rows),
         *_breach(breach, settings),
         *_offenders(bad, folder, settings),
         *(f"  {note}" for note in unseen),
@@ -138,6 +141,13 @@ def _table(checkers: dict[str, dict[str, Any]]) -> Iterator[str]:
     yield f"  {'':<{wide}}{'valid':>8}{'invalid':>9}{'unknown':>9}   expected"
     for name, row in checkers.items():
         yield f"  {name:<{wide}}{row['valid']:>8,}{row['invalid']:>9,}{row['unknown']:>9,}   {row['expected']}"
+
+
+def _strongest(rows: list[Results]) -> Iterator[str]:
+    """What holds on every seed, where that is news."""
+    found = everywhere(rows)
+    if found != models()[:1]:
+        yield f"  strongest on every seed: {', '.join(found) or 'none'}"
 
 
 def _breach(breach: Stored | None, settings: Settings) -> Iterator[str]:

@@ -1,7 +1,8 @@
 """``aftershock verify``: everything that a manifest names is run, and compared with what was promised and recorded.
 
 Two questions are asked of every column. Is it as expected: does each promise hold, and is each breach that must be seen
-still seen? And is it as recorded in ``guarantees.lock``: the same verdicts, recovery and cost within the tolerances?
+still seen? And is it as recorded in ``guarantees.lock``: the same verdicts and strongest models, recovery and cost
+within the tolerances?
 A promise that is broken and was recorded so, on purpose, is no news.
 """
 
@@ -110,6 +111,7 @@ class Verified(msgspec.Struct, frozen=True, kw_only=True):
             "seeds": [self.entry.seeds.first, self.entry.seeds.last],
             "status": self.entry.status,
             "verdicts": self.entry.verdicts,
+            "strongest": self.entry.strongest,
             "recovery_us": self.entry.recovery,
             "recovery_worst_us": self.entry.recovery_worst,
             "messages": self.entry.messages,

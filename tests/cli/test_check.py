@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -52,6 +54,13 @@ def test_an_invalid_history_exits_with_1_and_quotes_the_operations(aftershock: C
     assert "linearizable   invalid" in ran.out
     assert "read -> 5" in ran.out
     assert "write 6" in ran.out
+
+
+def test_a_client_that_is_a_number_is_called_a_process(aftershock: Command) -> None:
+    Path("late.jsonl").write_text(LATE.strip())
+    out = aftershock("check", "late.jsonl").out
+    assert "invalid  process 2 read = 1, although process 1's write of 2 had been acknowledged 50 ms" in out
+    assert "0.053000 s to 0.054000 s  process 2: read -> 1" in out
 
 
 def test_an_empty_history_is_undecided(aftershock: Command) -> None:
@@ -106,6 +115,75 @@ def test_a_page_is_drawn_where_it_is_wanted(aftershock: Command, stale: Path) ->
     ran = aftershock("check", stale, "--html", "nowhere/page.html")
     assert (ran.code, ran.out) == (2, "")
     assert "nowhere/page.html cannot be written" in ran.err
+
+
+LATE = """
+{"index":0,"time":0,"type":"invoke","process":1,"f":"write","value":1}
+{"index":1,"time":1000000,"type":"ok","process":1,"f":"write","value":1}
+{"index":2,"time":2000000,"type":"invoke","process":1,"f":"write","value":2}
+{"index":3,"time":3000000,"type":"ok","process":1,"f":"write","value":2}
+{"index":4,"time":53000000,"type":"invoke","process":2,"f":"read","value":null}
+{"index":5,"time":54000000,"type":"ok","process":2,"f":"read","value":1}
+"""
+
+
+def test_staleness_is_bounded_on_the_command_line(aftershock: Command) -> None:
+    """The read is called 50 ms after the newer value was acknowledged, and is one version behind."""
+    Path("late.jsonl").write_text(LATE.strip())
+    for asked, code in (
+        ("bounded-staleness", 0), ("bounded-staleness:t=50ms", 0), ("bounded-staleness:t=49.9ms", 1), ("weak:k=2", 0),
+        ("weak:k=1", 1), ("weak:t=1s,k=2", 0), ("weak: t = 1s, k = 1", 1), ("strong", 1),
+    ):  # fmt: skip
+        ran = aftershock("check", "late.jsonl", "-c", asked)
+        assert (ran.code, ran.err) == (code, ""), asked
+    assert re.search(r"^  bounded-staleness   invalid  the smallest t is 50 ms, k is 2, but 1 was", aftershock(
+        "check", "late.jsonl", "-c", "weak:k=1").out, re.MULTILINE)  # fmt: skip
+    both = aftershock("check", "late.jsonl", "-c", "weak:t=50ms", "-c", "weak:t=1ms", "-c", "osc(u)", "--json")
+    assert [verdict["outcome"] for verdict in json.loads(both.out)["verdicts"]] == ["valid", "invalid", "valid"]
+
+
+def test_the_command_lines_of_the_page_on_consistency_work(aftershock: Command) -> None:
+    Path("history.jsonl").write_text(LATE.strip())
+    page = (Path(__file__).parents[2] / "docs" / "consistency.md").read_text("utf-8")
+    commands = re.findall(r"^aftershock (check .*)$", page, re.MULTILINE)
+    assert commands
+    for command in commands:
+        ran = aftershock(*shlex.split(command))
+        assert (ran.code, ran.err) == (0, ""), command
+        assert "valid    the smallest t is 50 ms, k is 2" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ("bounded-staleness:t", "expected MODEL:NAME=VALUE, such as bounded-staleness:t=50ms, not 't'"),
+        ("bounded-staleness:", "expected MODEL:NAME=VALUE"),
+        ("bounded-staleness:t=1ms,t=2ms", "t is given twice"),
+        ("bounded-staleness:t=50", "t is a stretch of time such as"),
+        ("bounded-staleness:k=0", "k counts versions: it must be a whole number of at least 1, not 0"),
+        ("bounded-staleness:k=two", "k counts versions"),
+        ("weak:d=1", "weak has no parameter 'd'; it has t, k"),
+        ("linearizable:t=1ms", "linearizable has no parameter 't'"),
+        ("linearizable:model=kv", "'model' is no parameter of a consistency model"),
+        ("week:t=1ms", "there is no consistency 'week'"),
+    ],
+)
+def test_a_parameter_that_makes_no_sense_is_refused_in_one_line(aftershock: Command, asked: str, said: str) -> None:
+    Path("late.jsonl").write_text(LATE.strip())
+    ran = aftershock("check", "late.jsonl", "-c", asked)
+    assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+    assert said in ran.err
+
+
+def test_the_strongest_models_are_printed_and_drawn_into_the_page(aftershock: Command, stale: Path) -> None:
+    ran = aftershock("check", stale, "--strongest", "--html", "page.html")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.splitlines()[1] == "strongest: osc(u)"
+    page = Path("page.html").read_text()
+    assert "linearizable: <span" in page
+    assert "The strongest that holds is osc(u)." in page
+    assert page.count('role="img"') == 2
+    assert aftershock("check", stale, "--strongest", "-c", "cm").code == 2
 
 
 def test_quiet_says_nothing_of_a_valid_history(aftershock: Command, fine: Path, stale: Path) -> None:

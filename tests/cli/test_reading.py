@@ -40,6 +40,16 @@ def test_a_run_that_lacks_its_results_has_no_report(aftershock: Command, convict
     assert "results.json" in ran.err
 
 
+def test_results_that_know_other_models_are_refused_in_one_line(aftershock: Command, convicted: Path) -> None:
+    path = convicted / "results.json"
+    results = json.loads(path.read_text())
+    results["standing"][3]["model"] = "perfect"
+    path.write_text(json.dumps(results))
+    ran = aftershock("report", convicted)
+    assert (ran.code, ran.err.count("\n")) == (2, 1)
+    assert "the standing is not of the models that are known here" in ran.err
+
+
 def test_the_log_tells_the_trace_in_order_with_the_faults_in_it(aftershock: Command, convicted: Path) -> None:
     ran = aftershock("log", "latest")
     assert (ran.code, ran.err) == (0, "")

@@ -51,8 +51,8 @@ def test_an_expected_violation_is_shown_with_its_proof_and_the_line_that_replays
 def test_results_hold_nothing_that_differs_between_machines(convicted: Path) -> None:
     text = (convicted / "results.json").read_text()
     results = json.loads(text)
-    assert list(results) == ["scenario", "protocol", "mode", "seed", "status", "notes", "verdicts", "never_started",
-                             "cut_short", "counters"]  # fmt: skip
+    assert list(results) == ["scenario", "protocol", "mode", "seed", "status", "notes", "verdicts", "strongest",
+                             "standing", "never_started", "cut_short", "counters"]  # fmt: skip
     assert "1.2.3" not in text
     assert str(Path.cwd()) not in text
     facts = json.loads((convicted / "run.json").read_text())
@@ -80,6 +80,20 @@ def test_the_exit_code_says_whether_all_was_as_expected(
     assert ran.code == code
     assert said in ran.out
     assert ran.err == ""
+
+
+def test_one_seed_that_breaks_nothing_is_called_unbroken_wherever_it_is_told(aftershock: Command) -> None:
+    ran = aftershock("run", "short.toml", "-p", "raft/log", "-s", "expect.linearizable=breakable")
+    assert ran.code == 1
+    assert "\n  linearizable was not seen to break\nnot as expected." in ran.out
+    results = json.loads(Path("runs/latest/results.json").read_text())
+    assert results["status"] == "unbroken", "of one seed it is neither right nor wrong"
+    page = Path("runs/latest/report.html").read_text()
+    assert '<span class="badge open">unbroken</span>' in page
+    assert "linearizable was not seen to break" in page
+    again = aftershock("replay", "latest")
+    assert again.code == 0
+    assert "\n  linearizable was not seen to break\nunbroken." in again.out
 
 
 def test_several_runs_exit_with_the_gravest_of_their_codes(aftershock: Command, undrawn: None) -> None:

@@ -59,6 +59,9 @@ def test_a_promise_to_break_must_be_kept_by_one_of_the_seeds(aftershock: Command
     ran = aftershock("run", "short.toml", *flags)
     assert ran.code == 1
     assert "linearizable was not seen to break" in ran.out
+    rows = [json.loads(line) for line in Path("runs/short/raft/log/results.jsonl").read_text().splitlines()]
+    assert [row["status"] for row in rows] == ["unbroken"] * 3
+    assert "seed 0 is" not in ran.out, "no seed by itself is to blame"
 
 
 def test_a_folder_that_a_seed_had_before_shows_what_it_is_now(

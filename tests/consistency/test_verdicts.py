@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -101,6 +102,46 @@ def test_a_minimal_witness_is_refused_and_loses_that_with_any_operation(name: st
                     dropped = next(op for op in verdict.witness if op.index == gone)
                     assert dropped.f != "read"
     assert minimal >= 15
+
+
+@pytest.mark.parametrize("name", ["sequential", "osc(u)"])
+def test_the_witness_of_forced_orders_is_minimal_and_its_reasons_are_about_it(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without any operation, and the reads of its value, there is an order."""
+    from checkers import sequential
+
+    monkeypatch.setattr(sequential, "_FORCED", 0)
+    truth = {"sequential": oracle.sequential, "osc(u)": oracle.osc_u}[name]
+    sizes = []
+    for number in range(400):
+        history = generate.wild(Random(f"forced witness/{number}"), 9, 3, 2, old=0.6, info=0.15)
+        verdict = check(history, name, model="kv")
+        if verdict.outcome != "invalid" or verdict.details["method"] != "forced":
+            continue
+        kept = {op.index for op in verdict.witness}
+        sizes.append(len(kept))
+        assert verdict.details["minimal"]
+        assert not truth(_only(history, kept), "kv"), verdict
+        for gone in verdict.witness:
+            rests = {
+                op.index for op in verdict.witness if op.f == "read" and (op.key, op.value) == (gone.key, gone.value)
+            }
+            rest = kept - {gone.index} - (rests if gone.f == "write" else set())
+            assert truth(_only(history, rest), "kv"), (verdict, gone)
+        for event in re.findall(r"\(event (\d+)\)", verdict.reason):
+            assert int(event) in kept, verdict
+    assert len(sizes) > 100
+    assert max(sizes) > 4
+
+
+def test_a_long_refutation_keeps_only_what_it_needs() -> None:
+    """Forced orders may lead far around; what is shown is a handful all the same."""
+    for nth in range(3):
+        verdict = check(replicated_log(Random(nth), 1_500, swapped=True), "sequential", model="kv")
+        assert (verdict.outcome, verdict.details["method"]) == ("invalid", "forced")
+        assert verdict.details["minimal"]
+        assert len(verdict.witness) <= 6, "two writes, and two sessions that read them in opposite orders"
 
 
 # ---- causal and sessions

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from checkers import History, Observation, Observations, Outcome, Verdict
+from checkers.lattice import Standing, models
 from reports.subject import Judged, Subject
 
 MS = 1_000_000
@@ -183,8 +184,18 @@ def stale_run() -> Subject:
         key="x",
         longest=[op.index for op in proof[:3]],
     )
+    lower = models()[models().index("sequential") :]
+    standing = Standing(
+        holds=lower[1:], fails=models()[:2], undecided=lower[:1], strongest=("cm", "ccv"),
+        because=dict.fromkeys(lower[3:], "cm"), apart={},
+        verdicts={
+            "linearizable": bad, "osc(u)": verdict(Outcome.INVALID, "osc(u)", "read & write <disagree>"),
+            "sequential": verdict(Outcome.UNKNOWN, "sequential", "undecided after 10,000 steps"),
+            "cm": verdict(Outcome.VALID, "cm", "512 operations"), "ccv": verdict(Outcome.VALID, "ccv", "as many"),
+        },
+    )  # fmt: skip
     return replace(
-        base, protocol="raft/leader-local", history=told, duration=12 * S, heal=7 * S,
+        base, protocol="raft/leader-local", history=told, duration=12 * S, heal=7 * S, standing=standing,
         judged=(Judged("linearizable", bad, "invalid", True), *base.judged[1:]),
         replay="aftershock run partition-leader -p raft/leader-local --seed 0",
     )  # fmt: skip

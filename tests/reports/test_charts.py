@@ -216,3 +216,11 @@ def test_every_colour_of_a_drawing_follows_the_theme_of_the_page(run_of: Runs) -
     assert "var(--ok)" in drawn
     assert "var(--link)" in drawn
     assert not re.findall(r"#[0-9a-f]{6}\b", drawn)
+
+
+def test_the_lattice_has_a_place_for_every_model_and_implications_lead_right() -> None:
+    from checkers.lattice import EDGES, models
+    from reports.lattice import PLACES
+
+    assert set(PLACES) == set(models())
+    assert all(PLACES[above][0] < PLACES[below][0] for above, below in EDGES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -132,6 +133,20 @@ def test_a_violation_is_told_in_words_in_order_with_the_contradiction_marked(wri
     assert "aftershock run partition-leader -p raft/leader-local --seed 0" in texts
 
 
+def test_the_lattice_is_drawn_with_what_decides_it(written: Callable[[str], Path]) -> None:
+    report = written("stale")
+    source = report.read_text("utf-8")
+    assert "The strongest that hold are cm and ccv." in source
+    assert (report.parent / "charts" / "consistency.png").exists()
+    label = next(a["aria-label"] or "" for _, a in Read(source).tags if "Among the" in (a.get("aria-label") or ""))
+    assert "Here cm, ccv, cc, pram, monotonic-reads" in label
+    assert "linearizable, osc(u) fail; sequential are open" in label
+    table = source.split("what decides it")[1].split("</table>")[0]
+    cells = re.findall(r'<td class="[a-z ]+">(.*?)</td>', table)
+    assert cells == ["cm", "holds", "ccv", "holds", "osc(u)", "fails", "sequential", "open"]
+    assert "read &amp; write &lt;disagree&gt;" in table
+
+
 def test_a_run_without_violation_shows_none(written: Callable[[str], Path]) -> None:
     source = written("valid").read_text("utf-8")
     assert "The violation" not in source
@@ -148,7 +163,7 @@ out = pathlib.Path(sys.argv[2])
 for name in ("stale", "busy", "nasty"):
     run = sample.SUBJECTS[name]()
     page.write(run, out / name)
-    lanes.draw_history(run.history, run.judged[0].verdict, out / name / "lanes.html")
+    lanes.draw_history(run.history, run.judged[0].verdict, out / name / "lanes.html", run.standing)
 """
 
 

@@ -11,11 +11,14 @@ from typing import Any
 
 import pytest
 
+from bench.baseline import everywhere
 from bench.cli import main
 from bench.mutants.confident_leader_raft import ConfidentLeaderRaft
 from bench.registry import Registry
-from checkers import History, Verdict
-from checkers.verdict import valid
+from bench.store import Results, Stood
+from checkers import History, Outcome, Verdict, lattice
+from checkers import check as judge
+from checkers.verdict import invalid, valid
 
 from .conftest import MANIFEST, SHORT, Command
 
@@ -41,6 +44,17 @@ def blind_the_checker(monkeypatch: pytest.MonkeyPatch) -> None:
         return valid(consistency, "nothing was looked at")
 
     monkeypatch.setattr("bench.run.check", check)
+
+
+def refuse(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From here on no history is of this model, where nothing but the strongest model asks for it."""
+
+    def check(history: History, consistency: str, *rest: Any, **more: Any) -> Verdict:
+        if consistency == model:
+            return invalid(consistency, "refused by the test")
+        return judge(history, consistency, *rest, **more)
+
+    monkeypatch.setattr(lattice, "check", check)
 
 
 def test_what_was_recorded_is_kept_by_the_same_code(verify: Command, recorded: Path) -> None:
@@ -71,6 +85,7 @@ def test_the_baseline_is_sorted_and_holds_nothing_that_may_differ(verify: Comman
     assert sum(column["verdicts"]["linearizable"].values()) == 3
     assert column["verdicts"]["linearizable"]["invalid"] >= 1
     assert column["messages"] > 2
+    assert column["strongest"] == ["osc(u)"]
     assert "1.2.3" not in text
     assert str(Path.cwd()) not in text
 
@@ -88,6 +103,8 @@ def test_a_mutant_swapped_in_turns_it_red_under_the_right_name(
     assert replay
     assert json.loads(Path(replay[1], "results.json").read_text())["status"] == "not as expected"
     assert "raft/leader-local  as recorded" in red.out
+    weaker = "the strongest model that holds on every seed is osc(u); recorded: linearizable: weaker, for linearizable"
+    assert weaker in red.out
 
 
 def test_a_checker_that_sees_nothing_turns_it_red_too(
@@ -99,6 +116,50 @@ def test_a_checker_that_sees_nothing_turns_it_red_too(
     assert re.search(r"short +raft/leader-local +not as expected", red.out)
     assert "linearizable was not seen to break on 3 of 3 seeds" in red.out
     assert re.search(r"linearizable is 3 valid; recorded: .*breach(es)? no longer seen", red.out)
+    assert "better: the strongest model that holds on every seed is linearizable; recorded: osc(u)" in red.out
+
+
+def test_a_weaker_strongest_model_is_red_even_where_no_verdict_says_so(
+    verify: Command, recorded: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        refuse("osc(u)", patched)
+        weaker = verify()
+        assert verify("--update").code == 0
+    assert weaker.code == 1
+    assert re.search(r"short +raft/leader-local +changed", weaker.out)
+    what = "the strongest model that holds on every seed is sequential; recorded: osc(u): weaker, for osc(u) no longer"
+    assert what in weaker.out
+    stronger = verify()
+    assert stronger.code == 0
+    assert "better: the strongest model that holds on every seed is osc(u); recorded: sequential" in stronger.out
+    assert "aftershock verify --update" in stronger.out
+    assert verify("--update").code == 0
+    assert verify().out.splitlines()[-1] == "2 as recorded."
+
+
+def test_a_baseline_from_before_strongest_models_is_undecided_and_says_how_to_go_on(
+    verify: Command, recorded: Path
+) -> None:
+    recorded.write_text(re.sub(r"^strongest = .*\n", "", recorded.read_text(), flags=re.MULTILINE))
+    old = verify()
+    assert (old.code, old.err) == (3, "")
+    assert "the strongest model was not recorded yet; now it is linearizable: --update records it" in old.out
+    assert verify("--update").code == 0
+    assert verify().code == 0
+
+
+def test_the_strongest_models_of_a_column_are_those_that_hold_on_every_seed() -> None:
+    def row(*holds: str) -> Results:
+        standing = tuple(
+            Stood(name, Outcome.VALID if name in holds else Outcome.UNKNOWN, "said") for name in lattice.models()
+        )
+        return Results("s", "p", "m", 0, "as expected", (), (), holds, standing, (), None, {})
+
+    session = ("monotonic-reads", "monotonic-writes", "read-your-writes")
+    assert everywhere([row("pram", *session), row("pram", *session)]) == ("pram",)
+    assert everywhere([row("pram", *session), row(*session[:2])]) == session[:2]
+    assert everywhere([row("pram", *session), row()]) == ()
 
 
 def test_a_broken_promise_is_not_recorded_unless_it_is_accepted_by_name(
