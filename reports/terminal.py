@@ -15,7 +15,7 @@ from typing import Any
 
 from checkers import Observation, Operation, Outcome
 from reports.proof import headline
-from reports.subject import Judged, Subject
+from reports.subject import Judged, Subject, compact
 from reports.words import SECOND, plain, plural, shorten, told
 
 WIDTH = 100
@@ -51,6 +51,7 @@ def summary(subject: Subject, report_path: str | Path, wall_seconds: float, colo
 
 def verdicts(every: Sequence[Judged], tinted: bool = False) -> list[str]:
     """A line for each checker, and below those that found a violation its proof."""
+    every = compact(every)
     wide = max((len(plain(judged.name)) for judged in every), default=0) + 3
     lines = [line for judged in every for line in _verdict(judged, max(wide, 15), tinted)]
     return lines or ["  nothing was checked"]

@@ -424,6 +424,8 @@ class MultiPaxos(Node):
             out.observe("commit", slot=self.chosen.watermark)
 
     def _execute(self, slot: int, value: Value, out: Outbox) -> None:
+        if value is not None and self.machine.has_executed(value):
+            out.observe("skip", slot=slot, digest=f"{value.session}#{value.sequence}")
         out.observe("decide", slot=slot, digest=digest(value))
         if value is None:
             return
@@ -462,7 +464,7 @@ PROTOCOL = Protocol(
     parameters=Parameters,
     modes={"log": Mode(MultiPaxos, promises="linearizable")},
     operations=frozenset({"read", "write", "cas"}),
-    observes=frozenset({"lead", "follow", "campaign", "vote", "append", "commit", "decide"}),
+    observes=frozenset({"lead", "follow", "campaign", "vote", "append", "commit", "decide", "skip"}),
     sessions=True,
     recovers_within=ten_election_timeouts,
 )
