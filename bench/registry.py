@@ -22,6 +22,7 @@ from types import ModuleType
 from bench.fault import EVENTS, FaultKind
 from bench.protocol import Mode, Protocol
 from bench.workload import WorkloadKind
+from checkers import invariants
 from scenarios.schema import Kinds, ProtocolKind
 
 CONSISTENCIES = (
@@ -41,10 +42,7 @@ CONSISTENCIES = (
 )
 """What clients may be promised, the strongest first; finding the modules that judge them would import them all."""
 
-INVARIANTS = ("agreement", "leadership", "invariants", "progress")
-"""What is judged of a run beside its history."""
-
-CHECKERS = (*CONSISTENCIES, *INVARIANTS)
+CHECKERS = (*CONSISTENCIES, *invariants.SINGLE, invariants.NAME, "progress")
 """Every verdict that a run can have, in the order in which they are shown."""
 
 

@@ -20,11 +20,29 @@ from bench.draws import shuffled, stream
 from bench.fault import FaultKind
 from bench.protocol import Mode
 from bench.protocol import Protocol as ProtocolEntry
-from bench.registry import CHECKERS, INVARIANTS, Registry
+from bench.registry import CHECKERS, Registry
 from bench.system import System
 from bench.workload import Operation, WorkloadKind
-from checkers import History, Observations, Outcome, Verdict, agreement, check, invariants, leadership, progress
+from checkers import (
+    History,
+    Observations,
+    Outcome,
+    Verdict,
+    agreement,
+    check,
+    committed_log_durability,
+    exactly_once,
+    invariants,
+    leader_completeness,
+    leadership,
+    prefix_consistency,
+    primary_order,
+    progress,
+    requirements,
+    validity,
+)
 from checkers.lattice import Standing, strongest
+from checkers.logs import WORDS
 from checkers.trace import Trace
 from checkers.verdict import unknown
 from reports.subject import Judged
@@ -220,14 +238,23 @@ def judge(recording: Recording, registry: Registry) -> Result:
     """Check a recording and compare every verdict with what was promised or what the scenario expects."""
     plan = recording.plan
     name, protocol, mode_name, mode = registry.column(plan.column)
-    expected = {**_promised(mode), **plan.scenario.expect.of(name, mode_name)}
+    named = plan.scenario.expect.of(name, mode_name)
+    expected = {**_promised(mode), **named}
+    if named.get(invariants.NAME, "valid") != "valid":  # then none of them is demanded that is not named itself
+        expected |= {each: "any" for each in invariants.SINGLE if each not in named}
     if recording.cut_short is not None:
         expected["progress"] = "any"  # there was no time for it
-    judged = tuple(
-        Judged(checker, verdict, expected[checker], _fits(verdict, expected[checker]))
+    verdicts = {
+        checker: _check(checker, recording, protocol)
         for checker in CHECKERS
-        if checker in expected and _NEEDS.get(checker, frozenset()) <= protocol.observes
-        for verdict in [_check(checker, recording, protocol)]
+        if checker in expected and checker != invariants.NAME and _NEEDS.get(checker, frozenset()) <= protocol.observes
+    }
+    if expected.get(invariants.NAME, "any") != "any":
+        verdicts[invariants.NAME] = invariants.check([verdicts[each] for each in invariants.SINGLE if each in verdicts])
+    judged = tuple(
+        Judged(checker, verdicts[checker], expected[checker], _fits(verdicts[checker], expected[checker]))
+        for checker in CHECKERS
+        if checker in verdicts
     )
     notes = [
         f"{each.name} is {each.verdict.outcome}, expected {each.expected}"
@@ -262,7 +289,7 @@ def _promised(mode: Mode) -> dict[str, Expectation]:
     expected: dict[str, Expectation] = dict.fromkeys(("linearizable", *mode.breaks), "any")
     if mode.promises is not None:
         expected[mode.promises] = "valid"
-    return expected | dict.fromkeys(INVARIANTS, "valid")
+    return expected | dict.fromkeys((*invariants.SINGLE, progress.NAME), "valid")
 
 
 def _fits(verdict: Verdict, expected: Expectation) -> bool:
@@ -278,13 +305,26 @@ def _fits(verdict: Verdict, expected: Expectation) -> bool:
 
 def _check(checker: str, recording: Recording, protocol: ProtocolEntry) -> Verdict:
     """One verdict on a recording."""
+    observations = recording.observations
     match checker:
         case "agreement":
-            return agreement.check(recording.observations)
+            return agreement.check(observations)
+        case "validity":
+            return validity.check(observations, recording.history)
         case "leadership":
-            return leadership.check(recording.observations)
-        case "invariants":
-            return invariants.check(recording.observations)
+            return leadership.check(observations)
+        case "prefix-consistency":
+            return prefix_consistency.check(observations)
+        case "leader-completeness":
+            return leader_completeness.check(observations)
+        case "committed-log-durability":
+            return committed_log_durability.check(observations, recording.plan.scenario.cluster.nodes)
+        case "primary-order":
+            return primary_order.check(observations)
+        case "exactly-once":
+            return exactly_once.check(observations)
+        case "requirements":
+            return requirements.check(observations)
         case "progress":
             return _progress(recording, protocol)
         case _:
@@ -320,7 +360,16 @@ def _progress(recording: Recording, protocol: ProtocolEntry) -> Verdict:
     )
 
 
-_NEEDS = {"agreement": frozenset({"decide"}), "leadership": frozenset({"lead"})}
+_NEEDS = {
+    agreement.NAME: frozenset({"decide"}),
+    validity.NAME: frozenset({"decide"}),
+    leadership.NAME: frozenset({"lead"}),
+    prefix_consistency.NAME: frozenset({"decide"}),
+    leader_completeness.NAME: frozenset({"lead", "commit", "decide", *WORDS}),
+    committed_log_durability.NAME: frozenset({"decide", *WORDS}),
+    primary_order.NAME: frozenset({"decide", "recover"}),
+    exactly_once.NAME: frozenset({"decide", "skip"}),
+}
 """What a protocol must announce for a checker to apply; where it does not, there is no verdict to merge."""
 
 

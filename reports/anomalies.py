@@ -15,7 +15,7 @@ from checkers import Observation, Operation, Outcome
 from reports.drawing import WIDTH, bands, figure, strip, strip_height, time_axis
 from reports.palette import LIGHT
 from reports.proof import convicting
-from reports.subject import Judged, Subject
+from reports.subject import Judged, Subject, compact
 from reports.timeline import during, extent, faults, heal_of, interval
 from reports.words import SECOND, brief, seconds, shorten
 
@@ -64,7 +64,7 @@ def draw(subject: Subject) -> Figure:
     """The chart; call it inside `drawing.style`."""
     bad, heal, end = faults(subject), heal_of(subject), extent(subject)
     found = anomalies(subject)
-    rows = list(subject.judged)
+    rows = compact(subject.judged)
     top = strip_height(bad, heal, 0, end)
     lanes = max(1, len(rows)) * ROW
     drawn = figure(lanes + 0.65 + top)

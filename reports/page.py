@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from checkers import Observation, Operation, Outcome
+from checkers import Observation, Operation, Outcome, invariants
 from checkers.lattice import Standing
 from reports import lattice, palette
 from reports.lattice import Place
 from reports.proof import convicting, headline
-from reports.subject import Judged, Subject
+from reports.subject import Judged, Subject, compact
 from reports.words import MILLISECOND, SECOND, plain, plural, seconds, shorten, span, told
 
 if TYPE_CHECKING:
@@ -119,6 +119,7 @@ def render(subject: Subject, charts: list[Chart], violations: list[Violation], a
     counters = sorted(subject.counters.items())
     return environment().get_template("report.html").render(
         subject=subject,
+        judged=compact(subject.judged, lambda verdict: f"{verdict.checker} ({verdict.reason})"),
         facts=[plural(len(subject.nodes), "node"), plural(len(sessions), "client"),
                plural(len(subject.history.invocations), "operation"), f"{subject.duration / SECOND:g} s simulated"],
         status_tone={"as expected": "good", "not as expected": "bad"}.get(subject.status, "open"),
@@ -150,6 +151,11 @@ def environment() -> Environment:
     return made
 
 
+def _is_proved(judged: Judged) -> bool:
+    """Whether it is a violation with a proof of its own; the single invariants have those of all of them."""
+    return judged.verdict.outcome is Outcome.INVALID and judged.name != invariants.NAME
+
+
 def _draw(subject: Subject, folder: Path) -> tuple[list[Chart], list[Violation]]:
     from reports import anomalies, latency, leaders, witness
     from reports.timeline import during, extent, faults, interval
@@ -168,7 +174,7 @@ def _draw(subject: Subject, folder: Path) -> tuple[list[Chart], list[Violation]]
     ]  # fmt: skip
     bad, end = faults(subject), extent(subject)
     violations: list[Violation] = []
-    for number, judged in enumerate(item for item in subject.judged if item.verdict.outcome is Outcome.INVALID):
+    for number, judged in enumerate(item for item in subject.judged if _is_proved(item)):
         guilty = convicting(judged.verdict)
         lines = []
         for position, item in enumerate(judged.verdict.witness[:WITNESS_LINES]):

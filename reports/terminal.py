@@ -16,7 +16,7 @@ from typing import Any
 from checkers import Observation, Operation, Outcome
 from checkers.lattice import Standing, models
 from reports.proof import headline
-from reports.subject import Judged, Subject
+from reports.subject import Judged, Subject, compact
 from reports.words import SECOND, plain, plural, shorten, told
 
 WIDTH = 100
@@ -55,6 +55,7 @@ def summary(subject: Subject, report_path: str | Path, wall_seconds: float, colo
 
 def verdicts(every: Sequence[Judged], tinted: bool = False) -> list[str]:
     """A line for each checker, and below those that found a violation its proof."""
+    every = compact(every)
     lines = [line for judged in every for line in _verdict(judged, _wide(every), tinted)]
     return lines or ["  nothing was checked"]
 

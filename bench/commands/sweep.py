@@ -25,7 +25,7 @@ from bench.commands.run import Column, Settings, Stored, keep, replay_line, tall
 from bench.ledger import Ledger
 from bench.run import IN_ORDER, merge, plan
 from bench.store import Results
-from checkers import Observation, Operation, Outcome
+from checkers import Observation, Operation, Outcome, invariants
 from checkers.lattice import models
 from reports.proof import headline
 from reports.words import shorten, told
@@ -137,6 +137,7 @@ def _stored(folder: Path, results: Results) -> bool:
 
 
 def _table(checkers: dict[str, dict[str, Any]]) -> Iterator[str]:
+    checkers = _compact(checkers)
     wide = max((len(name) for name in checkers), default=0) + 3
     yield f"  {'':<{wide}}{'valid':>8}{'invalid':>9}{'unknown':>9}   expected"
     for name, row in checkers.items():
@@ -150,12 +151,28 @@ def _strongest(rows: list[Results]) -> Iterator[str]:
         yield f"  strongest on every seed: {', '.join(found) or 'none'}"
 
 
+def _compact(checkers: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The rows of a table, where the invariants that held everywhere share one."""
+    calm = [
+        name
+        for name, row in checkers.items()
+        if name in invariants.SINGLE and row["expected"] != "invalid" and not row["invalid"] and not row["unknown"]
+    ]
+    if len(calm) < 2:
+        return checkers
+    return {
+        f"{len(calm)} invariants" if name == calm[0] else name: row
+        for name, row in checkers.items()
+        if name not in calm[1:]
+    }
+
+
 def _breach(breach: Stored | None, settings: Settings) -> Iterator[str]:
     """The first seed that broke anything, in words."""
     if breach is None:
         return
     for judged in breach.results.result().judged:
-        if judged.verdict.outcome is Outcome.INVALID:
+        if judged.verdict.outcome is Outcome.INVALID and judged.name != invariants.NAME:
             reason = headline(judged.verdict) or judged.verdict.reason
             yield f"  seed {breach.results.seed} broke {judged.name}: {shorten(reason, 600)}"
             for item in judged.verdict.witness[:PROOF]:

@@ -36,6 +36,7 @@ class EarlyAckZab(Zab):
     def _write(self, out: Outbox) -> None:
         if self.unwritten:
             out.append(self.unwritten)
+            self.log.announce_append(self.log.last - len(self.unwritten) + 1, out)
             self.unwritten = ()
 
 

@@ -6,8 +6,11 @@ Index 0 stands for the empty beginning and has term 0, so "the entry before the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Generic, Protocol, TypeVar
+
+from bench.node import Outbox
+from checkers.observations import runs
 
 
 class Termed(Protocol):
@@ -57,6 +60,22 @@ class Log(Generic[E]):
     def truncate(self, index: int) -> None:
         """Drop the entries from ``index`` on."""
         del self._entries[index - 1 :]
+
+    def terms(self) -> Iterator[int]:
+        """The term of every entry, in order."""
+        return (entry.term for entry in self._entries)
+
+    def announce_recovery(self, out: Outbox) -> None:
+        """Say what was found on disk at a start."""
+        out.observe("recover", slot=self.last, digest=runs(self.terms()))
+
+    def announce_append(self, first: int, out: Outbox) -> None:
+        """Say that the entries from index ``first`` on were appended, once for each run of equal terms."""
+        entries = self._entries
+        for index in range(first, len(entries)):
+            if entries[index - 1].term != entries[index].term:
+                out.observe("append", entries[index - 1].term, index)
+        out.observe("append", entries[-1].term, len(entries))
 
     def start_of_term(self, index: int) -> int:
         """The first index of the run of equal terms that contains ``index``."""

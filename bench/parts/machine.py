@@ -52,6 +52,10 @@ class StateMachine:
         """Whether its client has gone on to another operation, so that this one must not be carried out any more."""
         return self.sessions.is_stale(request.session, request.sequence)
 
+    def has_executed(self, request: Request) -> bool:
+        """Whether `execute` would only repeat an answer, or give none."""
+        return self.sessions.has_applied(request.session, request.sequence)
+
     def execute(self, request: Request) -> Answer | None:
         """Carry it out, unless that has been done; the answer, or None for a stale request."""
         if self.is_stale(request):

@@ -399,6 +399,9 @@ class Paxos(Node):
             out.cancel_timer(ROUND)
 
     def _execute(self, instance: int, value: Value, out: Outbox) -> None:
+        for request in value:
+            if self.machine.has_executed(request):
+                out.observe("skip", slot=instance, digest=f"{request.session}#{request.sequence}")
         out.observe("decide", slot=instance, digest=digest(value))
         for request in value:
             answer = self.machine.execute(request)
@@ -415,7 +418,7 @@ class Paxos(Node):
 @lru_cache(maxsize=4096)
 def digest(value: Value) -> str:
     """What an instance decides, in words short enough to read and complete enough to compare."""
-    return "; ".join(f"{each.session}#{each.sequence} {each.command}" for each in value) or "nothing"
+    return "; ".join(f"{each.session}#{each.sequence} {each.command}" for each in value) or "no-op"
 
 
 def fifteen_rounds(parameters: Parameters) -> int:
@@ -427,7 +430,7 @@ PROTOCOL = Protocol(
     parameters=Parameters,
     modes={"log": Mode(Paxos, promises="linearizable", reads_anywhere=True)},
     operations=frozenset({"read", "write", "cas"}),
-    observes=frozenset({"lead", "campaign", "vote", "append", "commit", "decide"}),
+    observes=frozenset({"lead", "campaign", "vote", "append", "commit", "decide", "skip"}),
     sessions=True,
     recovers_within=fifteen_rounds,
 )

@@ -169,6 +169,7 @@ class Raft(Node):
     def on_start(self, saved: Saved, now: int, out: Outbox) -> None:
         self.term, self.voted_for = saved.records.get("term and vote", (0, None))
         self.log = Log(saved.log)
+        self.log.announce_recovery(out)
         out.set_timer(ELECTION, self.parameters.election_timeout)
 
     def on_message(self, sender: NodeId, message: Message, now: int, out: Outbox) -> None:
@@ -327,9 +328,10 @@ class Raft(Node):
         return len(entries)
 
     def _append(self, entries: tuple[Entry, ...], out: Outbox) -> None:
+        first = self.log.last + 1
         self.log.extend(entries)
         out.append(entries)  # on disk before anything that is said about them
-        out.observe("append", slot=self.log.last)
+        self.log.announce_append(first, out)
 
     def _on_appended(self, follower: NodeId, m: Appended, out: Outbox) -> None:
         if m.term > self.term:
@@ -366,7 +368,7 @@ class Raft(Node):
         if index <= self.commit_index:
             return
         self.commit_index = index
-        out.observe("commit", slot=index)
+        out.observe("commit", self.term, index)
         while self.last_applied < self.commit_index:
             self.last_applied += 1
             self._apply(self.last_applied, out)
@@ -405,7 +407,9 @@ class Raft(Node):
 
     def _apply(self, index: int, out: Outbox) -> None:
         entry = self.log[index]
-        out.observe("decide", slot=index, digest=digest(entry))
+        if self.sessions.has_applied(entry.session, entry.sequence):
+            out.observe("skip", slot=index, digest=f"{entry.session}#{entry.sequence}")
+        out.observe("decide", entry.term, index, digest(entry))
         if entry.command is None:
             return
         if self.sessions.is_stale(entry.session, entry.sequence):
@@ -476,7 +480,9 @@ PROTOCOL = Protocol(
         "follower-session": Mode(FollowerSessionRaft, promises="osc-u", breaks=("linearizable",), reads_anywhere=True),
     },
     operations=frozenset({"read", "write", "cas"}),
-    observes=frozenset({"lead", "follow", "campaign", "vote", "append", "truncate", "commit", "decide"}),
+    observes=frozenset(
+        {"lead", "follow", "campaign", "vote", "append", "truncate", "recover", "commit", "decide", "skip"}
+    ),
     sessions=True,
     recovers_within=ten_election_timeouts,
 )

@@ -97,7 +97,7 @@ def test_a_broken_requirement_is_a_verdict_that_quotes_it() -> None:
     seen = run(SHORT.format("own", ""), "own/log", registry=with_raft(StrictRaft))
     assert seen.result.status == "not as expected"
     assert seen.recording.cut_short == ("invariant", "nobody ever stands")
-    verdict = next(each.verdict for each in seen.result.judged if each.name == "invariants")
+    verdict = next(each.verdict for each in seen.result.judged if each.name == "requirements")
     assert verdict.outcome == "invalid"
     assert "nobody ever stands" in verdict.reason
     assert verdict.witness[0].what == "violated"

@@ -29,7 +29,8 @@ def test_a_shipped_scenario_ends_as_promised(name: str, column: str) -> None:
     seen = run_shipped(name, column)
     assert seen.result.status == "as expected", seen.result.notes
     assert {each.name for each in seen.result.judged if each.expected == "valid"} >= {
-        "linearizable", "agreement", "leadership", "invariants", "progress",
+        "linearizable", "agreement", "validity", "leadership", "prefix-consistency", "exactly-once", "requirements",
+        "progress",
     }  # fmt: skip
 
 

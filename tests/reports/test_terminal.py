@@ -13,12 +13,11 @@ from reports.subject import Subject
 Runs = Callable[[str], Subject]
 
 
-def test_a_valid_run_is_a_line_per_checker(run_of: Runs) -> None:
+def test_a_valid_run_is_a_line_per_checker_and_one_for_all_invariants(run_of: Runs) -> None:
     assert terminal.summary(run_of("valid"), "runs/x/report.html", 0.31) == (
         "partition-leader  raft/log  seed 0     5 nodes, 5 clients, 20 s simulated in 0.3 s\n"
         "  linearizable   valid    1,012 operations on 4 keys\n"
-        "  agreement      valid    498 slots\n"
-        "  leadership     valid    3 terms, never two leaders in one\n"
+        "  invariants     valid    agreement, leadership\n"
         "  progress       valid    first commit 312 ms after heal (bound 2 s)\n"
         "as expected.   runs/x/report.html"
     )

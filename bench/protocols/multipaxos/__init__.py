@@ -71,7 +71,9 @@ PROTOCOL = Protocol(
         "lease": Mode(LeaseMultiPaxos, promises="linearizable"),
     },
     operations=frozenset({"read", "write", "cas"}),
-    observes=frozenset({"lead", "follow", "campaign", "vote", "append", "commit", "decide", "snapshot", "install"}),
+    observes=frozenset(
+        {"lead", "follow", "campaign", "vote", "append", "commit", "decide", "skip", "snapshot", "install"}
+    ),
     sessions=True,
     recovers_within=ten_election_timeouts,
 )

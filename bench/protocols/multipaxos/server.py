@@ -187,6 +187,7 @@ class MultiPaxos(Node):
             self.promised = max(self.promised, checkpoint.promised)
             self.chosen.trim(checkpoint.slot)
             self.machine = StateMachine(checkpoint.state)
+            out.observe("install", slot=checkpoint.slot, digest=checkpoint.state.digest)
             journal = (*checkpoint.accepted, *saved.log)
         for pvalue in journal:
             self.accepted[pvalue.slot] = pvalue
@@ -506,6 +507,8 @@ class MultiPaxos(Node):
         out.snapshot(Checkpoint(slot, state, self.promised, kept), self.journal)
 
     def _execute(self, slot: int, value: Value, out: Outbox) -> None:
+        if value is not None and self.machine.has_executed(value):
+            out.observe("skip", slot=slot, digest=f"{value.session}#{value.sequence}")
         out.observe("decide", slot=slot, digest=digest(value))
         if value is None:
             return

@@ -81,7 +81,9 @@ PROTOCOL = Protocol(
         "sync": Mode(SyncZab, promises="osc-u", breaks=("linearizable",), reads_anywhere=True),
     },
     operations=frozenset({"read", "write", "cas"}),
-    observes=frozenset({"lead", "follow", "campaign", "vote", "append", "truncate", "commit", "decide"}),
+    observes=frozenset(
+        {"lead", "follow", "campaign", "vote", "append", "truncate", "recover", "commit", "decide", "skip"}
+    ),
     sessions=True,
     recovers_within=four_elections,
 )

@@ -143,6 +143,7 @@ class Zab(Node):
         self.log = Log(saved.log)
         self.incarnation = saved.records.get("incarnation", 0) + 1
         out.save("incarnation", self.incarnation)  # before anything is said: names are never used again
+        self.log.announce_recovery(out)
         out.set_timer(TICK, self.parameters.tick_time)
         self._look(out)
 
@@ -492,9 +493,10 @@ class Zab(Node):
         if not transactions:
             return
         require(transactions[0].zxid > self.last_zxid, "a history grows in the order of zxids")
+        first = self.log.last + 1
         self.log.extend(transactions)
         out.append(transactions)  # on disk before anything that is said about them
-        out.observe("append", slot=self.log.last)
+        self.log.announce_append(first, out)
 
     def _on_new_leader(self, epoch: int, out: Outbox) -> None:
         require(epoch == self.accepted_epoch, "a follower promised the epoch that it is asked to follow")
@@ -611,14 +613,16 @@ class Zab(Node):
     def _deliver(self, upto: int, out: Outbox) -> None:
         if upto <= self.delivered:
             return
-        out.observe("commit", slot=upto)
+        out.observe("commit", self.epoch, upto)
         while self.delivered < upto:
             self.delivered += 1
             self._apply(self.delivered, out)
 
     def _apply(self, index: int, out: Outbox) -> None:
         transaction = self.log[index]
-        out.observe("decide", slot=index, digest=digest(transaction))
+        if self.sessions.has_applied(transaction.session, transaction.sequence):
+            out.observe("skip", slot=index, digest=f"{transaction.session}#{transaction.sequence}")
+        out.observe("decide", transaction.term, index, digest(transaction))
         if self.sessions.is_stale(transaction.session, transaction.sequence):
             return
         answer = self.sessions.answer(transaction.session, transaction.sequence)
