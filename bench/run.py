@@ -179,6 +179,9 @@ def execute(plan: Plan, registry: Registry, *, trace: bool = True, system: MakeS
     )
 
 
+_WRITES = ("write", "add", "increment", "decrement", "propose")
+
+
 def _count(history: History, observations: Observations) -> dict[str, int]:
     """Figures that `[at-least]` can ask for and the report prints."""
     operations = [operation for operation in history.operations() if not operation.final]
@@ -189,7 +192,7 @@ def _count(history: History, observations: Observations) -> dict[str, int]:
         "operations": len(operations),
         **{kind: types[kind] for kind in ("ok", "fail", "info")},
         "reads": done["read"],
-        "writes": done["write"],
+        "writes": sum(done[f] for f in _WRITES),
         "cas": done["cas"],
         "cas-refused": sum(op.f == "cas" and op.type == "ok" and op.result is False for op in operations),
         "shed": 0,

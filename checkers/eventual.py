@@ -62,6 +62,8 @@ def _unwritten(finals: FinalReads, model: Model, shape: str, key: Any, read: Ope
     if shape == "register":
         value = freeze(read.value)
         return None if value == model.initial or any(written(op) == value for op in updates) else show(read.value)
+    if shape == "decision":
+        return None if read.value is None or any(op.value == read.value for op in updates) else show(read.value)
     added = {freeze(op.value) for op in updates if op.f in ("add", "append")}
     return next((show(item) for item in read.value or () if freeze(item) not in added), None)
 

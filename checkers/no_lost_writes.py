@@ -2,7 +2,8 @@
 
 A set or a list holds every acknowledged element in every final read, unless it was removed; a counter counts every
 acknowledged change. A register holds one value, so a write is lost only when it was certainly not overwritten: the
-final value's write was over before it began. What was never answered may or may not be there.
+final value's write was over before it began. A decision that a proposal was answered with is the final one. What was
+never answered may or may not be there. Where one session reads for all, it speaks of the system, not of a replica.
 
 Of elements the details tell more, as set-full means it: ``lost`` (known to be there, and absent from a final read),
 ``never-read``, ``stale`` (absent from a read that began after it was known, but there in the end), ``worst-stale`` (how
@@ -38,7 +39,9 @@ def judge(history: History, model: Model, budget: Budget) -> Verdict:
     }
     if finals.shape in ("set", "list"):
         details |= _elements(finals)
-    lost = {"register": _register, "set": _set, "list": _list, "counter": _counter}[finals.shape or ""]
+    lost = {"register": _register, "set": _set, "list": _list, "counter": _counter, "decision": _decision}[
+        finals.shape or ""
+    ]
     updates: dict[Any, list[Operation]] = {}
     for op in finals.updates:
         if happened(op):
@@ -48,7 +51,7 @@ def judge(history: History, model: Model, budget: Budget) -> Verdict:
             found = lost(read, updates.get(key, []), model)
             if found is not None:
                 return invalid(NAME, found[0], [*found[1], read], **details)
-    missing = finals.missing()
+    missing = finals.unasked()
     if missing is not None:
         return unknown(NAME, missing, **details)
     if not details["acknowledged"]:
@@ -133,6 +136,13 @@ def _counter(read: Operation, updates: list[Operation], model: Model) -> _Lost |
         f"but {_where(read)} ended with {value}",
         [],
     )
+
+
+def _decision(read: Operation, updates: list[Operation], model: Model) -> _Lost | None:
+    for op in updates:
+        if op.type == "ok" and op.result is not None and freeze(op.result) != freeze(read.value):
+            return f"{op} was acknowledged, but {_where(read)} ended with {show(read.value)}", [op]
+    return None
 
 
 def _elements(finals: FinalReads) -> dict[str, Any]:

@@ -33,6 +33,7 @@ from msgspec import Meta
 from bench.node import Message, Node, NodeId, Outbox, Refusal, Request, Saved, Span, require
 from bench.parts.ballot import ballot_above, highest
 from bench.parts.chosen import Chosen
+from bench.parts.keyvalue import OPERATIONS
 from bench.parts.machine import StateMachine
 from bench.parts.quorum import majority
 from bench.protocol import Mode, Protocol
@@ -461,7 +462,7 @@ PROTOCOL = Protocol(
     summary="a sequence of Paxos instances, led by one distinguished proposer (Lamport 2001, §3)",
     parameters=Parameters,
     modes={"log": Mode(MultiPaxos, promises="linearizable")},
-    operations=frozenset({"read", "write", "cas"}),
+    operations=OPERATIONS,
     observes=frozenset({"lead", "follow", "campaign", "vote", "append", "commit", "decide"}),
     sessions=True,
     recovers_within=ten_election_timeouts,

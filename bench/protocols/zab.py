@@ -43,7 +43,7 @@ from msgspec import Meta
 
 from bench.node import Answer, Command, Message, Node, NodeId, Outbox, Refusal, Request, Saved, Span, require
 from bench.parts.channel import Channel, Close, Framed
-from bench.parts.keyvalue import KeyValue
+from bench.parts.keyvalue import OPERATIONS, KeyValue
 from bench.parts.log import Log
 from bench.parts.quorum import majority, reached_by_majority
 from bench.parts.sessions import Sessions
@@ -894,7 +894,7 @@ PROTOCOL = Protocol(
         "local": Mode(LocalZab, promises="osc-u", breaks=("linearizable",), reads_anywhere=True),
         "sync": Mode(SyncZab, promises="osc-u", breaks=("linearizable",), reads_anywhere=True),
     },
-    operations=frozenset({"read", "write", "cas"}),
+    operations=OPERATIONS,
     observes=frozenset({"lead", "follow", "campaign", "vote", "append", "truncate", "commit", "decide"}),
     sessions=True,
     recovers_within=four_elections,
