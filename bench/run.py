@@ -251,9 +251,7 @@ def judge(recording: Recording, registry: Registry) -> Result:
 def _promised(mode: Mode) -> dict[str, Expectation]:
     """What holds of every run unless the scenario says otherwise, and what is worth knowing of this mode."""
     expected: dict[str, Expectation] = dict.fromkeys(("linearizable", *mode.breaks), "any")
-    if mode.promises is not None:
-        expected[mode.promises] = "valid"
-    return expected | dict.fromkeys(INVARIANTS, "valid")
+    return expected | dict.fromkeys((*mode.promised, *INVARIANTS), "valid")
 
 
 def _fits(verdict: Verdict, expected: Expectation) -> bool:

@@ -1,4 +1,4 @@
-"""Stories of Paxos and Multi-Paxos: a cluster played step by step and written down as a page that a person can follow.
+"""Stories of Paxos, Multi-Paxos and primary-backup, step by step, as pages that a person can follow.
 
 Every step is one handler: what happened, its effects in order, and the state that it left where that changed.
 """
@@ -10,11 +10,26 @@ from pathlib import Path
 
 import msgspec
 
-from bench.node import Append, CancelTimer, Command, Effect, Message, NodeId, Observe, Request, Save, Send, SetTimer
+from bench.node import (
+    Append,
+    CancelTimer,
+    Command,
+    Effect,
+    Message,
+    NodeId,
+    Observe,
+    Request,
+    Save,
+    Send,
+    SetTimer,
+    Truncate,
+)
 from bench.protocols.multipaxos import MultiPaxos
 from bench.protocols.multipaxos import Parameters as MultiPaxosParameters
 from bench.protocols.paxos import Parameters as PaxosParameters
 from bench.protocols.paxos import Paxos
+from bench.protocols.primary_backup import Entry, PrimaryBackup, SyncPrimaryBackup
+from bench.protocols.primary_backup import Parameters as PrimaryBackupParameters
 from tests.bench.sansio import Cluster, Packet
 
 FOLDER = Path(__file__).with_name("transcripts")
@@ -27,6 +42,10 @@ def multipaxos(ids: tuple[NodeId, ...] = THREE, node: type[MultiPaxos] = MultiPa
 
 def paxos(ids: tuple[NodeId, ...] = THREE, node: type[Paxos] = Paxos) -> Cluster:
     return Cluster(ids, lambda id: node(id, ids, PaxosParameters()))
+
+
+def primary_backup(node: type[PrimaryBackup], entries_max: int = 64) -> Cluster:
+    return Cluster(THREE, lambda id: node(id, THREE, PrimaryBackupParameters(entries_max=entries_max)))
 
 
 def packet(cluster: Cluster, kind: type[Message], sender: NodeId, to: NodeId) -> Packet:
@@ -105,6 +124,18 @@ def state(cluster: Cluster, id: NodeId) -> str:
         accepted = " ".join(f"[{p.slot} in {p.ballot}: {shown(p.value)}]" for _, p in sorted(node.accepted.items()))
         role = f"{node.role.value} with ballot {node.ballot}" if node.ballot else node.role.value
         return f"{role}; promised {node.promised}; accepted {accepted or 'nothing'}; chosen {node.chosen.watermark}"
+    if isinstance(node, PrimaryBackup):
+        log = " ".join(shown(entry) for entry in node.log.between(1, node.log.last)) or "empty"
+        held = "; ".join(f"{other} has {held}" for other, held in node.held.items()) if node.primary == id else ""
+        safe = f"safe {node.safe}" if isinstance(node, SyncPrimaryBackup) else ""
+        told = [
+            f"{node.role.value} in epoch {node.epoch}",
+            f"obeys {node.primary or 'nobody'}",
+            f"log {log}",
+            safe,
+            held,
+        ]
+        return "; ".join(part for part in told if part)
     assert isinstance(node, Paxos)
     instance = node.chosen.watermark + 1
     vote = node.votes.get(instance)
@@ -117,6 +148,8 @@ def shown(value: object) -> str:
     match value:
         case Request(session, sequence, command):
             return f"{session}#{sequence} {command}"
+        case Entry(epoch, request):
+            return f"[{epoch} {shown(request)}]"
         case None:
             return "–"
         case tuple():
@@ -146,7 +179,9 @@ def effect_in_words(effect: Effect) -> str:
         case Save(name, record):
             return f"save {name}: {record}"
         case Append(records):
-            return f"append {', '.join(words(record) for record in records)}"
+            return f"append {', '.join(shown(record) for record in records)}"
+        case Truncate(index):
+            return f"truncate from {index} on"
         case Observe(what, term, slot, digest):
             about = [f"term {term}" if term else "", f"slot {slot}" if slot else "", digest or ""]
             return " ".join(["observe", what, *(part for part in about if part)])
