@@ -50,7 +50,7 @@ def judge(history: History, model: Model, budget: Budget) -> Verdict:
         for read in reads:
             found = lost(read, updates.get(key, []), model)
             if found is not None:
-                return invalid(NAME, found[0], [*found[1], read], **details)
+                return invalid(NAME, found[0] + _further(details), [*found[1], read], **details)
     missing = finals.unasked()
     if missing is not None:
         return unknown(NAME, missing, **details)
@@ -60,6 +60,15 @@ def judge(history: History, model: Model, budget: Budget) -> Verdict:
 
 
 _Lost = tuple[str, list[Operation]]
+
+
+def _further(details: dict[str, Any]) -> str:
+    """How many elements are lost in all, and which, if there is more than one."""
+    lost = details.get("lost", [])
+    if len(lost) < 2:
+        return ""
+    names = [" ".join(map(show, item)) if isinstance(item, list) else show(item) for item in lost[:6]]
+    return f"; {len(lost):,} elements are lost: {', '.join(names)}{', …' * (len(lost) > 6)}"
 
 
 def _where(read: Operation) -> str:

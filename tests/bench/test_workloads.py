@@ -168,3 +168,20 @@ def test_a_decision_that_was_told_is_the_last_word() -> None:
     assert "replica n1 ended with 6" in lost.reason
     assert check(ended(5, 6), "eventual", model="consensus").reason.startswith("replicas disagree")
     assert check(ended(7, 7), "eventual", model="consensus").reason.startswith("7 was never written")
+
+
+def test_replicas_that_hold_different_sets_are_told_by_what_they_lack() -> None:
+    """However many elements they have in common."""
+    common = list(range(100, 200))
+    events = [("c1", "n1", "add", element) for element in (1, 2, *common)]
+    finals = [("f1", "n1", "read", [*common, 1]), ("f2", "n2", "read", [*common, 2])]
+    history = History.from_events(
+        {"type": kind, "process": who, "f": f, "value": value, "final": f == "read", "node": node}
+        for who, node, f, value in [*events, *finals]
+        for kind in ("invoke", "ok")
+    )
+    told = check(history, "eventual", model="set").reason
+    assert told == "replicas disagree: n2 returned no 1, as n1 did; n1 returned no 2, as n2 did (events 205, 207)"
+    lost = check(history, "no-lost-writes", model="set")
+    assert "replica n1 ended without 2; 2 elements are lost: 1, 2" in lost.reason
+    assert str(lost.witness[-1]).startswith("read -> [100,101,102,…,195,196,197,198,199,1] (101 elements)")
