@@ -16,7 +16,7 @@ import msgspec
 
 from bench.actions import Action, Edge, Kill, Lift, Mend, Restart, Resume
 from bench.fault import EVENTS, Cast, FaultKind, Inflicted, NobodyYet
-from bench.node import Command, Complete, NodeId
+from bench.node import Command, Complete, NodeId, Value
 from bench.system import Ended, Session, System
 from bench.workload import Operation, WorkloadKind
 from bench.workload import Session as Client
@@ -181,7 +181,7 @@ class Conductor:
         command: Command,
         *,
         value: Any = None,
-        result: bool | None = None,
+        result: Value = None,
         node: NodeId | None = None,
         error: str | None = None,
         final: bool = False,

@@ -49,8 +49,10 @@ class Command(msgspec.Struct, frozen=True, gc=False):
                 return f"read {self.key}"
             case "cas", (old, new):
                 return f"cas {self.key} {old} -> {new}"
+            case "write", value:
+                return f"write {self.key} = {value}"
             case _:
-                return f"{self.f} {self.key} = {self.value}"
+                return f"{self.f} {self.key} {self.value}"
 
 
 class Request(Message, frozen=True):
@@ -66,14 +68,14 @@ class Request(Message, frozen=True):
 
 
 class Answer(Message, frozen=True):
-    """The command took effect: ``value`` is what a read saw, ``result`` is false for a refused cas.
+    """The command took effect: ``value`` is what a read saw, ``result`` is false for a refused cas, or a decision.
 
     ``position`` says how far in the order of all updates the answering replica was.
     """
 
     sequence: int
     value: Value = None
-    result: bool | None = None
+    result: Value = None
     position: int = 0
 
 
@@ -155,7 +157,7 @@ class Complete(msgspec.Struct, frozen=True, gc=False):
     type: Literal["ok", "fail", "info"]
     node: NodeId | None = None
     value: Value = None
-    result: bool | None = None
+    result: Value = None
     error: str | None = None
 
 

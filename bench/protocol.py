@@ -17,14 +17,20 @@ NodeClass = Callable[[NodeId, tuple[NodeId, ...], Any], Node]
 class Mode:
     """One way of running a protocol.
 
-    ``promises`` is the strongest consistency model that the mode guarantees to clients (None: nothing), ``breaks`` are
-    models that it must be seen to break under some fault, ``reads_anywhere`` says whether every replica answers reads.
+    ``promises`` is the strongest consistency model that the mode guarantees to clients (None: nothing), ``also`` what
+    it guarantees on an axis of its own, such as no-lost-writes; ``breaks`` are models that it must be seen to break
+    under some fault, ``reads_anywhere`` says whether every replica answers reads.
     """
 
     node: NodeClass
     promises: str | None
     breaks: tuple[str, ...] = ()
     reads_anywhere: bool = False
+    also: tuple[str, ...] = ()
+
+    @property
+    def promised(self) -> tuple[str, ...]:
+        return ((self.promises,) if self.promises is not None else ()) + self.also
 
 
 @dataclass(frozen=True)

@@ -205,6 +205,9 @@ def execute(plan: Plan, registry: Registry, *, trace: bool = True, system: MakeS
     )
 
 
+_WRITES = ("write", "add", "increment", "decrement", "propose")
+
+
 def _count(history: History, observations: Observations) -> dict[str, int]:
     """Figures that `[at-least]` can ask for and the report prints."""
     operations = [operation for operation in history.operations() if not operation.final]
@@ -215,7 +218,7 @@ def _count(history: History, observations: Observations) -> dict[str, int]:
         "operations": len(operations),
         **{kind: types[kind] for kind in ("ok", "fail", "info")},
         "reads": done["read"],
-        "writes": done["write"],
+        "writes": sum(done[f] for f in _WRITES),
         "cas": done["cas"],
         "cas-refused": sum(op.f == "cas" and op.type == "ok" and op.result is False for op in operations),
         "shed": 0,
@@ -287,9 +290,7 @@ def judge(recording: Recording, registry: Registry) -> Result:
 def _promised(mode: Mode) -> dict[str, Expectation]:
     """What holds of every run unless the scenario says otherwise, and what is worth knowing of this mode."""
     expected: dict[str, Expectation] = dict.fromkeys(("linearizable", *mode.breaks), "any")
-    if mode.promises is not None:
-        expected[mode.promises] = "valid"
-    return expected | dict.fromkeys((*invariants.SINGLE, progress.NAME), "valid")
+    return expected | dict.fromkeys((*mode.promised, *invariants.SINGLE, progress.NAME), "valid")
 
 
 def _fits(verdict: Verdict, expected: Expectation) -> bool:

@@ -33,9 +33,8 @@ def judge(history: History, model: Model, budget: Budget) -> Verdict:
         where = "" if key is None else f" on key {show(key)}"
         for other in reads[1:]:
             if content(shape, other) != content(shape, reads[0]):
-                return invalid(
-                    NAME, f"replicas disagree{where}: {_who(reads[0])}, {_who(other)}", [reads[0], other], **details
-                )
+                reason = f"replicas disagree{where}: {_difference(shape, reads[0], other)}"
+                return invalid(NAME, reason, [reads[0], other], **details)
         strange = _unwritten(finals, model, shape, key, reads[0])
         if strange is not None:
             return invalid(NAME, f"{strange}{where} was never written, but {_who(reads[0])}", [reads[0]], **details)
@@ -49,9 +48,24 @@ def judge(history: History, model: Model, budget: Budget) -> Verdict:
     )
 
 
+def _difference(shape: str, one: Operation, other: Operation) -> str:
+    """What one replica returned and the other did not."""
+    if shape == "set":
+        lacks = [
+            f"{_name(b)} returned no {', '.join(map(show, extra[:6]))}{', …' * (len(extra) > 6)}, as {_name(a)} did"
+            for a, b in ((one, other), (other, one))
+            if (extra := [item for item in a.value or () if item not in (b.value or ())])
+        ]
+        return f"{'; '.join(lacks)} (events {one.return_index}, {other.return_index})"
+    return f"{_who(one)}, {_who(other)}"
+
+
+def _name(op: Operation) -> str:
+    return op.node if op.node is not None else f"session {show(op.session)}"
+
+
 def _who(op: Operation) -> str:
-    who = op.node if op.node is not None else f"session {show(op.session)}"
-    return f"{who} returned {show(op.value)} (event {op.return_index})"
+    return f"{_name(op)} returned {show(op.value)} (event {op.return_index})"
 
 
 def _unwritten(finals: FinalReads, model: Model, shape: str, key: Any, read: Operation) -> str | None:
@@ -62,6 +76,8 @@ def _unwritten(finals: FinalReads, model: Model, shape: str, key: Any, read: Ope
     if shape == "register":
         value = freeze(read.value)
         return None if value == model.initial or any(written(op) == value for op in updates) else show(read.value)
+    if shape == "decision":
+        return None if read.value is None or any(op.value == read.value for op in updates) else show(read.value)
     added = {freeze(op.value) for op in updates if op.f in ("add", "append")}
     return next((show(item) for item in read.value or () if freeze(item) not in added), None)
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from checkers.history import READS, History, Operation, show
 from checkers.model import Model, freeze
+from checkers.models.consensus import Consensus
 from checkers.models.counter import Counter
 from checkers.models.list import AppendList
 from checkers.models.register import Register
@@ -37,7 +38,9 @@ class FinalReads:
 
     def _problem(self, history: History, model: Model) -> str | None:
         if self.shape is None:
-            return f"final reads of the model {model.name} are not judged; register, kv, set, counter, list are"
+            return (
+                f"final reads of the model {model.name} are not judged; register, kv, set, counter, list, consensus are"
+            )
         asked = [op for op in self.operations if op.final]
         if not asked:
             return "no read is marked final: there is no quiescent point"
@@ -49,7 +52,14 @@ class FinalReads:
 
     def missing(self) -> str | None:
         """A replica that was not read, in words; None if every key was read on every replica."""
-        nodes = [op.node for op in self.operations if op.node is not None]
+        return self._missing([op.node for op in self.operations if op.node is not None])
+
+    def unasked(self) -> str | None:
+        """As `missing`, but a single session that asks for every key reads the system, whoever answers it."""
+        alone = len({op.session for op in self.operations if op.final}) == 1
+        return self._missing([]) if alone else self.missing()
+
+    def _missing(self, nodes: list[str]) -> str | None:
         keys = list(dict.fromkeys(op.key for op in self.operations))
         replicas: list[Hashable] = list(dict.fromkeys(nodes))
         for key in keys:
@@ -69,13 +79,15 @@ def replica(op: Operation) -> Hashable:
 
 
 def shape_of(model: Model) -> str | None:
-    """What reads of this model return: one value, a set or a list of elements, or a sum."""
+    """What reads of this model return: one value, a set or a list of elements, a sum, or a decision."""
     if isinstance(model, Register):
         return "register"
     if isinstance(model, ElementSet):
         return "set"
     if isinstance(model, AppendList):
         return "list"
+    if isinstance(model, Consensus):
+        return "decision"
     return "counter" if isinstance(model, Counter) else None
 
 

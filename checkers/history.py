@@ -27,6 +27,7 @@ Key = str | int | None
 NEMESIS = "nemesis"
 TYPES: tuple[EventType, ...] = ("invoke", "ok", "fail", "info")
 INVOKE, OK, FAIL, INFO = range(4)
+_LONG = 16  # a list of more elements is not shown whole
 READS = frozenset({"read", "get"})  # an ok of these carries what was read, even when that is nil
 UNTIMED = -1
 
@@ -670,9 +671,11 @@ def seconds(time: int) -> str:
 
 
 def show(value: Any) -> str:
-    """A value as JSON writes it, nil for null."""
+    """A value as JSON writes it, nil for null; of a long list both ends, and how many elements it has."""
     if value is None:
         return "nil"
+    if isinstance(value, (list, tuple)) and len(value) > _LONG:
+        return f"[{','.join(map(show, value[:3]))},…,{','.join(map(show, value[-6:]))}] ({len(value):,} elements)"
     try:
         return msgspec.json.encode(value).decode()
     except (TypeError, ValueError):

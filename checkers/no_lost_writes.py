@@ -2,7 +2,8 @@
 
 A set or a list holds every acknowledged element in every final read, unless it was removed; a counter counts every
 acknowledged change. A register holds one value, so a write is lost only when it was certainly not overwritten: the
-final value's write was over before it began. What was never answered may or may not be there.
+final value's write was over before it began. A decision that a proposal was answered with is the final one. What was
+never answered may or may not be there. Where one session reads for all, it speaks of the system, not of a replica.
 
 Of elements the details tell more, as set-full means it: ``lost`` (known to be there, and absent from a final read),
 ``never-read``, ``stale`` (absent from a read that began after it was known, but there in the end), ``worst-stale`` (how
@@ -38,7 +39,9 @@ def judge(history: History, model: Model, budget: Budget) -> Verdict:
     }
     if finals.shape in ("set", "list"):
         details |= _elements(finals)
-    lost = {"register": _register, "set": _set, "list": _list, "counter": _counter}[finals.shape or ""]
+    lost = {"register": _register, "set": _set, "list": _list, "counter": _counter, "decision": _decision}[
+        finals.shape or ""
+    ]
     updates: dict[Any, list[Operation]] = {}
     for op in finals.updates:
         if happened(op):
@@ -47,8 +50,8 @@ def judge(history: History, model: Model, budget: Budget) -> Verdict:
         for read in reads:
             found = lost(read, updates.get(key, []), model)
             if found is not None:
-                return invalid(NAME, found[0], [*found[1], read], **details)
-    missing = finals.missing()
+                return invalid(NAME, found[0] + _further(details), [*found[1], read], **details)
+    missing = finals.unasked()
     if missing is not None:
         return unknown(NAME, missing, **details)
     if not details["acknowledged"]:
@@ -57,6 +60,15 @@ def judge(history: History, model: Model, budget: Budget) -> Verdict:
 
 
 _Lost = tuple[str, list[Operation]]
+
+
+def _further(details: dict[str, Any]) -> str:
+    """How many elements are lost in all, and which, if there is more than one."""
+    lost = details.get("lost", [])
+    if len(lost) < 2:
+        return ""
+    names = [" ".join(map(show, item)) if isinstance(item, list) else show(item) for item in lost[:6]]
+    return f"; {len(lost):,} elements are lost: {', '.join(names)}{', …' * (len(lost) > 6)}"
 
 
 def _where(read: Operation) -> str:
@@ -133,6 +145,13 @@ def _counter(read: Operation, updates: list[Operation], model: Model) -> _Lost |
         f"but {_where(read)} ended with {value}",
         [],
     )
+
+
+def _decision(read: Operation, updates: list[Operation], model: Model) -> _Lost | None:
+    for op in updates:
+        if op.type == "ok" and op.result is not None and freeze(op.result) != freeze(read.value):
+            return f"{op} was acknowledged, but {_where(read)} ended with {show(read.value)}", [op]
+    return None
 
 
 def _elements(finals: FinalReads) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from checkers import Observation, Operation
@@ -42,15 +43,31 @@ def shorten(text: str, width: int) -> str:
 
 
 def value(item: Any, width: int = 24) -> str:
-    """A value of an operation: nil, a bare word or number, or JSON; never longer than `width`."""
+    """A value of an operation: nil, a bare word or number, or JSON; never longer than `width`.
+
+    Of a list that is too long its last elements, which are the newest where it grows, and how many it has.
+    """
     if item is None:
         return "nil"
     if isinstance(item, str):
         return shorten(item, width) if item and item == item.strip() else json.dumps(item)
     try:
-        return shorten(json.dumps(item, ensure_ascii=False), width)
+        text = json.dumps(item, ensure_ascii=False)
+        if len(text) > width and isinstance(item, (list, tuple)):
+            text = _end_of(item, width) or text
     except (TypeError, ValueError):
-        return shorten(str(item), width)
+        text = str(item)
+    return shorten(text, width)
+
+
+def _end_of(items: Sequence[Any], width: int) -> str:
+    shown = ""
+    for number in range(1, len(items)):
+        longer = f"[…, {json.dumps(items[-number:], ensure_ascii=False)[1:-1]}] ({len(items):,})"
+        if len(longer) > width:
+            break
+        shown = longer
+    return shown
 
 
 def plural(count: int, noun: str) -> str:

@@ -49,7 +49,7 @@ def _why(path: Path) -> str:
 
 def _protocols(registry: Registry) -> Table:
     return {
-        f"{name}/{mode}": f"{protocol.summary}; promises {of.promises or 'nothing'}"
+        f"{name}/{mode}": f"{protocol.summary}; promises {' and '.join(of.promised) or 'nothing'}"
         for name, protocol in sorted(registry.protocols.items())
         if not protocol.mutant_of
         for mode, of in protocol.modes.items()

@@ -56,13 +56,13 @@ class StateMachine:
         """Whether `execute` would only repeat an answer, or give none."""
         return self.sessions.has_applied(request.session, request.sequence)
 
-    def execute(self, request: Request) -> Answer | None:
-        """Carry it out, unless that has been done; the answer, or None for a stale request."""
+    def execute(self, request: Request, position: int = 0) -> Answer | None:
+        """Carry it out, as number ``position``, unless that has been done; the answer, or None for a stale request."""
         if self.is_stale(request):
             return None
         answer = self.answer(request)
         if answer is None:
-            answer = self.store.apply(request.sequence, request.command)
+            answer = self.store.apply(request.sequence, request.command, position)
             self.sessions.record(request.session, answer)
         return answer
 

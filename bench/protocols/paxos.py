@@ -36,6 +36,7 @@ from msgspec import Meta
 from bench.node import Message, Node, NodeId, Outbox, Request, Saved, Span, require
 from bench.parts.ballot import ballot_above, highest
 from bench.parts.chosen import Chosen
+from bench.parts.keyvalue import OPERATIONS
 from bench.parts.machine import StateMachine
 from bench.parts.quorum import majority
 from bench.protocol import Mode, Protocol
@@ -429,7 +430,7 @@ PROTOCOL = Protocol(
     summary="a full round of single-decree Paxos for every command, by whoever has one (Lamport 2001, §2)",
     parameters=Parameters,
     modes={"log": Mode(Paxos, promises="linearizable", reads_anywhere=True)},
-    operations=frozenset({"read", "write", "cas"}),
+    operations=OPERATIONS,
     observes=frozenset({"lead", "campaign", "vote", "append", "commit", "decide", "skip"}),
     sessions=True,
     recovers_within=fifteen_rounds,

@@ -42,7 +42,7 @@ from bench.node import (
     Span,
     require,
 )
-from bench.parts.keyvalue import KeyValue
+from bench.parts.keyvalue import OPERATIONS, KeyValue
 from bench.parts.log import Log
 from bench.parts.quorum import majority, reached_by_majority
 from bench.parts.sessions import Sessions
@@ -479,7 +479,7 @@ PROTOCOL = Protocol(
         "follower-local": Mode(FollowerLocalRaft, promises="eventual", breaks=("sequential",), reads_anywhere=True),
         "follower-session": Mode(FollowerSessionRaft, promises="osc-u", breaks=("linearizable",), reads_anywhere=True),
     },
-    operations=frozenset({"read", "write", "cas"}),
+    operations=OPERATIONS,
     observes=frozenset(
         {"lead", "follow", "campaign", "vote", "append", "truncate", "recover", "commit", "decide", "skip"}
     ),

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import pytest
 
-from bench.workloads.kv import KeyValueWorkload
+from bench.workload import WorkloadKind
 from checkers.history import NEMESIS, Event
 from tests.bench.runs import Run, kept, run, run_shipped, shipped
 
@@ -26,6 +26,8 @@ def assert_well_formed(run: Run) -> None:
     gone: set[object] = set()
     lives: dict[object, list[object]] = defaultdict(list)
     written: dict[object, set[object]] = defaultdict(lambda: {None})
+    workload = run.recording.plan.scenario.workload
+    assert isinstance(workload, WorkloadKind)
     for event in client_events(run):
         assert event.process not in gone, "a process went on after info"
         if event.type == "invoke":
@@ -34,10 +36,10 @@ def assert_well_formed(run: Run) -> None:
             if event.process not in lives[event.session]:
                 lives[event.session].append(event.process)
             assert lives[event.session][-1] == event.process, "a session went back to an earlier process"
-            if event.f == "write":
-                written[event.key].add(event.value)
-            elif event.f == "cas":
+            if event.f == "cas":
                 written[event.key].add(event.value[1])
+            elif event.f != "read":
+                written[event.key].add(event.value)
         else:
             asked = opened.pop(event.process)
             assert (asked.f, asked.key, asked.session, asked.final) == (event.f, event.key, event.session, event.final)
@@ -45,11 +47,13 @@ def assert_well_formed(run: Run) -> None:
                 gone.add(event.process)
             if event.type == "ok":
                 assert event.node in {f"n{i}" for i in range(1, 100)}
-                if event.f == "read":
-                    assert event.value in written[event.key], "a read of what nobody has written"
-                else:
+                if event.f != "read":
                     assert event.value == asked.value
-                assert (event.result is not None) == (event.f == "cas")
+                elif workload.model == "set":
+                    assert set(event.value or ()) <= written[event.key], "a read of what nobody has added"
+                elif workload.model != "counter":
+                    assert event.value in written[event.key], "a read of what nobody has written"
+                assert (event.result is not None) == (event.f in ("cas", "propose"))
     assert not opened or run.recording.cut_short, "everything ends, if only as info"
     owners = [process for processes in lives.values() for process in processes]
     assert len(owners) == len(set(owners)), "a process belongs to one session"
@@ -58,7 +62,7 @@ def assert_well_formed(run: Run) -> None:
 def assert_as_planned(run: Run) -> None:
     plan = run.recording.plan
     workload = plan.scenario.workload
-    assert isinstance(workload, KeyValueWorkload)
+    assert isinstance(workload, WorkloadKind)
     nodes = tuple(f"n{i}" for i in range(1, plan.scenario.cluster.nodes + 1))
     pinned = {session.id: session.pinned for session in workload.sessions(nodes)}
     invoked = [event for event in client_events(run) if event.type == "invoke" and not event.final]

@@ -355,6 +355,8 @@ def eventual(history: History, model: str) -> bool | None:
 def no_lost_writes(history: History, model: str) -> bool | None:
     """None: unknown."""
     groups, complete = final_groups(history)
+    if groups and len({op.session for op in history.operations() if op.final}) == 1:
+        complete = all(groups)  # one session reads the system
     ops = [op for op in history.operations() if op.type != "fail" and op.f not in READS]
     for reads in groups:
         for read in reads:

@@ -1,4 +1,4 @@
-"""Stories of Paxos and Multi-Paxos: a cluster played step by step and written down as a page that a person can follow.
+"""Stories of Paxos, Multi-Paxos and primary-backup, step by step, as pages that a person can follow.
 
 Every step is one handler: what happened, its effects in order, and the state that it left where that changed.
 """
@@ -24,12 +24,15 @@ from bench.node import (
     Send,
     SetTimer,
     Snapshot,
+    Truncate,
 )
 from bench.parts.machine import MachineState
 from bench.protocols.multipaxos import LeaseMultiPaxos, MultiPaxos
 from bench.protocols.multipaxos import Parameters as MultiPaxosParameters
 from bench.protocols.paxos import Parameters as PaxosParameters
 from bench.protocols.paxos import Paxos
+from bench.protocols.primary_backup import Entry, PrimaryBackup, SyncPrimaryBackup
+from bench.protocols.primary_backup import Parameters as PrimaryBackupParameters
 from tests.bench.sansio import Cluster, Packet
 
 FOLDER = Path(__file__).with_name("transcripts")
@@ -45,6 +48,10 @@ def multipaxos(
 
 def paxos(ids: tuple[NodeId, ...] = THREE, node: type[Paxos] = Paxos) -> Cluster:
     return Cluster(ids, lambda id: node(id, ids, PaxosParameters()))
+
+
+def primary_backup(node: type[PrimaryBackup], entries_max: int = 64) -> Cluster:
+    return Cluster(THREE, lambda id: node(id, THREE, PrimaryBackupParameters(entries_max=entries_max)))
 
 
 def packet(cluster: Cluster, kind: type[Message], sender: NodeId, to: NodeId) -> Packet:
@@ -137,6 +144,18 @@ def state(cluster: Cluster, id: NodeId) -> str:
         if isinstance(node, LeaseMultiPaxos) and node.granted_until > cluster.now:
             lease = f"; {node.granted_to or 'somebody'} has its lease until {node.granted_until // 1000} ms"
         return f"{told}; chosen {node.chosen.watermark}{trimmed}{lease}"
+    if isinstance(node, PrimaryBackup):
+        log = " ".join(shown(entry) for entry in node.log.between(1, node.log.last)) or "empty"
+        held = "; ".join(f"{other} has {held}" for other, held in node.held.items()) if node.primary == id else ""
+        safe = f"safe {node.safe}" if isinstance(node, SyncPrimaryBackup) else ""
+        parts = [
+            f"{node.role.value} in epoch {node.epoch}",
+            f"obeys {node.primary or 'nobody'}",
+            f"log {log}",
+            safe,
+            held,
+        ]
+        return "; ".join(part for part in parts if part)
     assert isinstance(node, Paxos)
     instance = node.chosen.watermark + 1
     vote = node.votes.get(instance)
@@ -149,6 +168,8 @@ def shown(value: object) -> str:
     match value:
         case Request(session, sequence, command):
             return f"{session}#{sequence} {command}"
+        case Entry(epoch, request):
+            return f"[{epoch} {shown(request)}]"
         case None:
             return "–"
         case MachineState(values, answers):
@@ -184,9 +205,11 @@ def effect_in_words(effect: Effect) -> str:
         case Save(name, record):
             return f"save {name}: {record}"
         case Append(records):
-            return f"append {', '.join(words(record) for record in records)}"
+            return f"append {', '.join(shown(record) for record in records)}"
         case Snapshot(blob, upto):
             return f"snapshot instead of records up to {upto}: {words(blob)}"
+        case Truncate(index):
+            return f"truncate from {index} on"
         case Observe(what, term, slot, digest):
             about = [f"term {term}" if term else "", f"slot {slot}" if slot else "", digest or ""]
             return " ".join(["observe", what, *(part for part in about if part)])

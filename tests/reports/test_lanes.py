@@ -6,12 +6,14 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 
 from checkers import History, Outcome, Verdict
 from reports import lanes
 from reports.subject import Subject
+from reports.words import value
 
 Runs = Callable[[str], Subject]
 MS = 1_000_000
@@ -93,3 +95,17 @@ def test_any_history_gets_a_page_with_one_script_that_is_ours(name: str, run_of:
 
 def test_clients_stand_in_the_order_of_their_numbers() -> None:
     assert sorted(["c10", "r1", "c2", "c1"], key=lanes._natural) == ["c1", "c2", "c10", "r1"]
+
+
+@pytest.mark.parametrize(
+    ("items", "width", "text"),
+    [
+        ([1, 2, 3], 14, "[1, 2, 3]"),
+        (list(range(100, 140)), 14, "[…, 139] (40)"),
+        (list(range(100, 140)), 24, "[…, 137, 138, 139] (40)"),
+        (["a" * 40, "b"], 14, '[…, "b"] (2)'),
+        (["a", "b" * 40], 10, '["a", "bb…'),
+    ],
+)
+def test_of_a_long_list_the_newest_elements_and_their_number_are_shown(items: list[Any], width: int, text: str) -> None:
+    assert value(items, width) == text

@@ -29,6 +29,7 @@ learnt again after a restart. The leader writes a value to its own disk before i
 
 from __future__ import annotations
 
+from bench.parts.keyvalue import OPERATIONS
 from bench.protocol import Mode, Protocol
 from bench.protocols.multipaxos.lease import Granted, LeaseMultiPaxos, Renew
 from bench.protocols.multipaxos.server import (
@@ -70,7 +71,7 @@ PROTOCOL = Protocol(
         "log": Mode(MultiPaxos, promises="linearizable"),
         "lease": Mode(LeaseMultiPaxos, promises="linearizable"),
     },
-    operations=frozenset({"read", "write", "cas"}),
+    operations=OPERATIONS,
     observes=frozenset(
         {"lead", "follow", "campaign", "vote", "append", "commit", "decide", "skip", "snapshot", "install"}
     ),

@@ -32,6 +32,7 @@ Not here: observers, dynamic membership, and snapshots on disk (a SNAP carries t
 
 from __future__ import annotations
 
+from bench.parts.keyvalue import OPERATIONS
 from bench.protocol import Mode, Protocol
 from bench.protocols.zab.messages import (
     NOTHING,
@@ -80,7 +81,7 @@ PROTOCOL = Protocol(
         "local": Mode(LocalZab, promises="osc-u", breaks=("linearizable",), reads_anywhere=True),
         "sync": Mode(SyncZab, promises="osc-u", breaks=("linearizable",), reads_anywhere=True),
     },
-    operations=frozenset({"read", "write", "cas"}),
+    operations=OPERATIONS,
     observes=frozenset(
         {"lead", "follow", "campaign", "vote", "append", "truncate", "recover", "commit", "decide", "skip"}
     ),
