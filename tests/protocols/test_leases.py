@@ -181,3 +181,28 @@ def test_a_server_that_is_its_own_majority_has_its_own_lease() -> None:
     cluster.now += 150 * MS
     cluster.deliver(cluster.ask("c1", 1, Command("read", "x"), "n1"))
     assert cluster.said[-2].what == "decide"
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_leader_that_no_majority_hears_does_not_keep_the_others_from_electing_one(seed: int) -> None:
+    """Two of four do not hear the leader, and the third hears all: it must not grant it leases for ever."""
+    seen = run(
+        """
+        duration = "6s"
+        heal = "5900ms"
+        protocols = ["multipaxos/lease"]
+        [cluster]
+        nodes = 4
+        [workload]
+        kind = "kv"
+        clients = 4
+        [[faults]]
+        kind = "partition"
+        at = "1s"
+        groups = [["leader"], ["2 follower"]]
+        """,
+        "multipaxos/lease",
+        seed=seed,
+    )
+    operations = [op for op in seen.recording.history.operations() if op.type == "ok"]
+    assert sum(3_000 * MS < op.time // 1000 < 5_500 * MS for op in operations) > 50

@@ -170,7 +170,8 @@ class SessionlessMultiPaxos(MultiPaxos):
 def test_replicas_that_end_up_in_different_states_do_not_agree() -> None:
     parent = REGISTRY.protocols["multipaxos"]
     registry = with_protocol("own", parent.mutant("multipaxos/log", SessionlessMultiPaxos, "as the test says"))
-    text = (ROOT / "scenarios" / "trimmed-log.toml").read_text().replace("multipaxos", "own").replace("/log", "")
+    text = (ROOT / "scenarios" / "trimmed-log.toml").read_text(encoding="utf-8")
+    text = text.replace('"multipaxos/log", "multipaxos/lease"', '"own"').replace("protocol.multipaxos", "protocol.own")
     seen = run(text, "own", registry=registry)
     verdict = next(each.verdict for each in seen.result.judged if each.name == "agreement")
     assert verdict.outcome is Outcome.INVALID

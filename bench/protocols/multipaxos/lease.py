@@ -9,6 +9,9 @@ leader, which counts from before it asks and for a shorter time, in case its clo
 still runs is looked up when a read is answered: an answer that leaves later, since its process was paused then, was
 right when it was made, and that was while its client waited.
 
+A leader that has had no lease from a majority for the time of an election gives up. Otherwise it could keep a few
+acceptors from promising anything to somebody whom a majority hears, and nobody would lead for ever.
+
 A leader begins to answer from memory when it has executed all that it found when it was elected: what its predecessor
 has acknowledged is among that. Without a lease a read is a command like any other. Grants are not on disk: an acceptor
 that has been restarted promises nothing to anybody for as long as a lease lasts.
@@ -47,6 +50,7 @@ class LeaseMultiPaxos(MultiPaxos):
         self.granted_until = 0
         # Leader
         self.asked: dict[NodeId, int] = {}  # when we asked for the newest lease that this acceptor has granted
+        self.since = 0  # when we stood for election
         self.recovered = 0  # the last slot that earlier leaders may have used
 
     def on_start(self, saved: Saved, now: int, out: Outbox) -> None:
@@ -96,7 +100,7 @@ class LeaseMultiPaxos(MultiPaxos):
     # ---------------------------------------------------------------------------------------------------------- holding
 
     def _campaign(self, out: Outbox) -> None:
-        self.asked = {}
+        self.asked, self.since = {}, self.now
         super()._campaign(out)
 
     def _lead_if_promised(self, out: Outbox) -> None:
@@ -105,6 +109,9 @@ class LeaseMultiPaxos(MultiPaxos):
             self.recovered = self.next_slot - 1
 
     def _heartbeat(self, out: Outbox) -> None:
+        if self.now - self._granted_since() > self.parameters.election_timeout.high:
+            self._give_up(out)
+            return
         super()._heartbeat(out)
         self._grant(self.me)
         self.asked[self.me] = self.now
@@ -115,14 +122,18 @@ class LeaseMultiPaxos(MultiPaxos):
         if self.role is Role.LEADER and m.ballot == self.ballot:
             self.asked[acceptor] = max(m.asked, self.asked.get(acceptor, m.asked))
 
+    def _granted_since(self) -> int:
+        """When we asked for the newest lease that a majority has granted, or began to ask."""
+        return sorted(self.asked.values(), reverse=True)[self.majority - 1] if self._is_granted() else self.since
+
+    def _is_granted(self) -> bool:
+        return len(self.asked) >= self.majority
+
     def _holds_lease(self) -> bool:
         """Whether the grants of a majority run, whichever clock is slow, by no more than the drift that is allowed."""
-        asked = sorted(self.asked.values(), reverse=True)
-        if self.role is not Role.LEADER or len(asked) < self.majority:
-            return False
         drift = self.parameters.clock_drift
         lasts = self.parameters.lease * (_MILLION - drift) // (_MILLION + drift)
-        return self.now < asked[self.majority - 1] + lasts
+        return self.role is Role.LEADER and self._is_granted() and self.now < self._granted_since() + lasts
 
     # ---------------------------------------------------------------------------------------------------------- clients
 

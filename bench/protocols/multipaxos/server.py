@@ -319,13 +319,15 @@ class MultiPaxos(Node):
     def _yield_to(self, ballot: int, out: Outbox) -> None:
         """Somebody has a higher ballot: a leader or candidate gives up, and pauses for a drawn time (PMMC §3.1)."""
         self.seen = max(self.seen, ballot)
-        if self.role is Role.FOLLOWER or ballot <= self.ballot:
-            return
+        if self.role is not Role.FOLLOWER and ballot > self.ballot:
+            self._give_up(out)
+            out.observe("follow", term=ballot)
+
+    def _give_up(self, out: Outbox) -> None:
         if self.role is Role.LEADER:
             out.cancel_timer(HEARTBEAT)
         self.role, self.leader = Role.FOLLOWER, None
         out.set_timer(ELECTION, self.parameters.election_timeout)
-        out.observe("follow", term=ballot)
 
     def _on_nack(self, acceptor: NodeId, m: Nack, out: Outbox) -> None:
         self._yield_to(m.promised, out)
