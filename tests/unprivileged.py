@@ -5,7 +5,6 @@ Another user would do as well, but might not be allowed to read the Python that 
 
 from __future__ import annotations
 
-import ctypes
 import os
 import subprocess
 import sys
@@ -16,8 +15,15 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
-_PR_CAPBSET_DROP = 24  # linux/prctl.h
-_CAPABILITIES = range(64)  # there are fewer; those that do not exist are refused, and that is all
+# A program that root starts has the capabilities of its bounding set (capabilities(7)): none is left there. Of the 64
+# some do not exist; they are refused, and that is all. 24 is PR_CAPBSET_DROP (linux/prctl.h).
+STEP_DOWN = """\
+import ctypes, os, sys
+libc = ctypes.CDLL(None)
+for capability in range(64):
+    libc.prctl(24, capability, 0, 0, 0)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 
 
 def run(
@@ -32,23 +38,16 @@ def run(
 def _run(
     command: Sequence[str | Path], folder: Path, environment: Mapping[str, str]
 ) -> subprocess.CompletedProcess[str]:
+    stepping_down = [sys.executable, "-I", "-S", "-c", STEP_DOWN]
     return subprocess.run(
-        command,
+        [*(stepping_down if os.geteuid() == 0 and sys.platform == "linux" else ()), *command],
         cwd=folder,
         env=environment,
-        preexec_fn=_step_down if os.geteuid() == 0 and sys.platform == "linux" else None,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=300,
     )
-
-
-def _step_down() -> None:
-    """A program that root starts has the capabilities of its bounding set: leave none there (capabilities(7))."""
-    libc = ctypes.CDLL(None)
-    for capability in _CAPABILITIES:
-        libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0)
 
 
 @cache

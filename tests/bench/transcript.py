@@ -1,11 +1,7 @@
-"""Transcripts: a cluster without a host, played step by step and written down as a page that a person can follow.
-
-Each step is one handler: what happened, the effects in their order, and the state that it left where it changed.
-"""
+"""Stories of Raft, in its words."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from bench.node import (
@@ -26,35 +22,23 @@ from bench.node import (
 )
 from bench.protocols.raft import Appended, AppendEntries, Entry, Parameters, Raft, RequestVote, Role, Vote
 from tests.bench.sansio import Cluster, Packet
+from tests.bench.story import Story
 
 _PARAMETERS = Parameters()
-FOLDER = Path(__file__).with_name("transcripts")
 
 
-class Transcript:
-    """A story of Raft, told by the steps that a test takes. Every step also checks that a copy does the same."""
+class Transcript(Story):
+    """A story of Raft."""
+
+    folder = Path(__file__).with_name("transcripts")
 
     def __init__(self, title: str, ids: tuple[NodeId, ...], parameters: Parameters = _PARAMETERS) -> None:
-        self.cluster = Cluster(ids, lambda id: Raft(id, ids, parameters))
-        self.lines = [title, "=" * len(title)]
-        self._shown = {id: self._state(id) for id in ids}
-
-    def say(self, text: str) -> None:
-        self.lines += ["", f"# {text}"]
-
-    def ring(self, id: NodeId, timer: str) -> None:
-        twin = self.cluster.fork()
-        effects = self.cluster.ring(id, timer)
-        self._same(twin, id, twin.ring(id, timer), effects)
-        self._write(f"{id}: {timer} timer", id, effects)
+        super().__init__(title, Cluster(ids, lambda id: Raft(id, ids, parameters)))
 
     def deliver(self, kind: type[Message], sender: NodeId, to: NodeId) -> None:
         """Let the oldest message of this type on this link arrive."""
         packet = self.packet(kind, sender, to)
-        twin = self.cluster.fork()
-        effects = self.cluster.deliver(packet)
-        self._same(twin, to, twin.deliver(packet), effects)
-        self._write(f"{sender} -> {to}: {message(packet.message)}", to, effects)
+        self.write(f"{sender} -> {to}: {message(packet.message)}", to, self.arrive(packet))
 
     def ask(self, client: NodeId, sequence: int, command: Command, node: NodeId) -> None:
         self.cluster.ask(client, sequence, command, node)
@@ -77,10 +61,6 @@ class Transcript:
             if node in (packet.sender, packet.to):
                 self.lose(type(packet.message), packet.sender, packet.to)
 
-    def restart(self, id: NodeId) -> None:
-        effects = self.cluster.start(id)
-        self._write(f"{id}: crashes, and starts again with what is on its disk", id, effects)
-
     def packet(self, kind: type[Message], sender: NodeId, to: NodeId) -> Packet:
         return next(p for p in self.cluster.wire if isinstance(p.message, kind) and (p.sender, p.to) == (sender, to))
 
@@ -89,20 +69,7 @@ class Transcript:
         assert isinstance(node, Raft)
         return node
 
-    def _same(self, twin: Cluster, id: NodeId, theirs: list[Effect], ours: list[Effect]) -> None:
-        assert theirs == ours
-        assert twin.nodes == self.cluster.nodes
-        assert hash(twin.nodes[id]) == hash(self.cluster.nodes[id])
-        assert all(twin.nodes[other] is not self.cluster.nodes[other] for other in twin.nodes)
-
-    def _write(self, step: str, id: NodeId, effects: list[Effect]) -> None:
-        self.lines += ["", step, *(f"    {effect_in_words(effect)}" for effect in effects)]
-        now = self._state(id)
-        if now != self._shown[id]:
-            self.lines.append(f"  {id} is {now}")
-            self._shown[id] = now
-
-    def _state(self, id: NodeId) -> str:
+    def state(self, id: NodeId) -> str:
         node = self.raft(id)
         log = " ".join(entry(node.log[index]) for index in range(1, node.log.last + 1)) or "empty"
         parts = [f"{node.role.value} of term {node.term}", f"voted {node.voted_for or 'for nobody'}", f"log {log}"]
@@ -114,15 +81,8 @@ class Transcript:
             )
         return "; ".join(parts)
 
-    def check(self, name: str) -> None:
-        """Compare with the transcript that is kept; with AFTERSHOCK_REGENERATE=1 keep this one instead."""
-        text = "\n".join(self.lines) + "\n"
-        path = FOLDER / f"{name}.txt"
-        if os.environ.get("AFTERSHOCK_REGENERATE"):
-            path.write_text(text, encoding="utf-8", newline="\n")
-        assert path.read_bytes() == text.encode(), (
-            f"{path.name} tells another story: read it, then AFTERSHOCK_REGENERATE=1"
-        )
+    def effect(self, effect: Effect) -> str:
+        return effect_in_words(effect)
 
 
 def entry(item: Entry) -> str:

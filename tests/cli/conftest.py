@@ -2,75 +2,27 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from bench.cli import main
+from tests.command import SHORT, Command, Ran, command_in, draw_nothing
 
-SHORT = """\
-why       = "The leader is cut off for a while."
-duration  = "6s"
-heal      = "2.8s"
-protocols = ["raft/log", "raft/leader-local"]
-[cluster]
-nodes = 3
-[workload]
-kind    = "kv"
-rate    = "40/s"
-readers = 3
-[[faults]]
-name   = "cut"
-kind   = "partition"
-at     = "1s"
-for    = "1.5s"
-groups = [["leader as old"], ["rest"]]
-[expect."raft/leader-local"]
-linearizable = "breakable"
-[at-least]
-elections = 2
-"""
-
-
-class Ran(msgspec.Struct, frozen=True):
-    """What a command line has come to."""
-
-    code: int
-    out: str
-    err: str
-
-
-Command = Callable[..., Ran]
+__all__ = ["SHORT", "Command", "Ran", "contents"]
 
 
 @pytest.fixture
 def aftershock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Command:
     """Runs a command line in an empty folder that holds ``short.toml`` and nothing else."""
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "short.toml").write_text(SHORT)
-
-    def run(*words: str | os.PathLike[str]) -> Ran:
-        capfd.readouterr()
-        code = main([os.fspath(word) for word in words], version="1.2.3")
-        out, err = capfd.readouterr()
-        return Ran(code, out, err)
-
-    return run
+    return command_in(tmp_path, monkeypatch, capfd)
 
 
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No report is drawn: drawing takes ten times as long as a short run, and has tests of its own."""
-
-    def write(subject: object, folder: Path) -> Path:
-        (folder / "report.html").write_text("a page")
-        return folder / "report.html"
-
-    monkeypatch.setattr("reports.page.write", write)
+    """No report is drawn."""
+    draw_nothing(monkeypatch)
 
 
 @pytest.fixture(scope="session")

@@ -12,27 +12,9 @@ from xml.etree import ElementTree
 
 import pytest
 
-SHORT = """\
-why       = "The leader is cut off for a while."
-duration  = "6s"
-heal      = "2.8s"
-protocols = ["raft/log", "raft/leader-local"]
-[cluster]
-nodes = 3
-[workload]
-kind    = "kv"
-rate    = "40/s"
-readers = 3
-[[faults]]
-name   = "cut"
-kind   = "partition"
-at     = "1s"
-for    = "1.5s"
-groups = [["leader as old"], ["rest"]]
-[expect."raft/leader-local"]
-linearizable = "breakable"
-sequential   = "any"
-"""
+from tests import command
+
+SHORT = command.SHORT.partition("[at-least]")[0]
 HEAD = "import pytest\nfrom pathlib import Path\n\n"
 
 

@@ -6,7 +6,6 @@ of channels are left out. AFTERSHOCK_REGENERATE=1 writes the pages anew.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -49,25 +48,22 @@ from bench.protocols.zab import (
     Trunc,
     Zab,
 )
+from tests.bench import story
 from tests.bench.sansio import Cluster, Packet
 
-FOLDER = Path(__file__).with_name("transcripts")
 IDS = ("n1", "n2", "n3")
 
 
-class Story:
-    """A cluster and what happened to it so far. Every step also checks that a copy does the same."""
+class Story(story.Story):
+    """A story of three servers, some of which may be away."""
+
+    folder = Path(__file__).with_name("transcripts")
 
     def __init__(self, title: str) -> None:
-        self.cluster = Cluster(IDS, lambda id: Zab(id, IDS, Parameters()))
-        self.lines = [title, "=" * len(title)]
+        super().__init__(title, Cluster(IDS, lambda id: Zab(id, IDS, Parameters())))
         self.away: set[NodeId] = set()
         self._asked = 0
         self._quiet = False
-        self._shown = {id: self._state(id) for id in IDS}
-
-    def say(self, text: str) -> None:
-        self.lines += ["", f"# {text}"]
 
     def quietly(self, text: str, steps: Callable[[], None]) -> None:
         """Steps that the page only sums up."""
@@ -77,22 +73,14 @@ class Story:
         self._quiet = False
         for id in IDS:
             if id not in self.away:
-                self._write_state(id)
+                self.write_state(id)
 
     # ------------------------------------------------------------------------------------------------------------ steps
 
-    def ring(self, id: NodeId, timer: str) -> None:
-        twin = self.cluster.fork()
-        effects = self.cluster.ring(id, timer)
-        self._same(twin, id, twin.ring(id, timer), effects)
-        self._write(f"{id}: {timer} timer", id, effects)
-
     def deliver(self, packet: Packet) -> None:
-        twin = self.cluster.fork()
-        effects = self.cluster.deliver(packet)
-        self._same(twin, packet.to, twin.deliver(packet), effects)
+        effects = self.arrive(packet)
         if not isinstance(packet.message, Ping):
-            self._write(f"{packet.sender} -> {packet.to}: {message(packet.message)}", packet.to, effects)
+            self.write(f"{packet.sender} -> {packet.to}: {message(packet.message)}", packet.to, effects)
 
     def ask(self, node: NodeId, value: int) -> None:
         self._asked += 1
@@ -144,7 +132,7 @@ class Story:
 
     def restart(self, id: NodeId) -> None:
         self.cluster.wire = [p for p in self.cluster.wire if p.sender != id]
-        self._write(f"{id}: crashes, and starts again with what is on its disk", id, self.cluster.start(id))
+        super().restart(id)
 
     def zab(self, id: NodeId) -> Zab:
         node = self.cluster.nodes[id]
@@ -153,26 +141,18 @@ class Story:
 
     # ----------------------------------------------------------------------------------------------------------- words
 
-    def _same(self, twin: Cluster, id: NodeId, theirs: list[Effect], ours: list[Effect]) -> None:
-        assert theirs == ours
-        assert twin.nodes == self.cluster.nodes
-        assert hash(twin.nodes[id]) == hash(self.cluster.nodes[id])
-        assert all(twin.nodes[other] is not self.cluster.nodes[other] for other in twin.nodes)
+    def write(self, step: str, id: NodeId, effects: list[Effect]) -> None:
+        if self._quiet:
+            return
+        if "timer" not in step or any(self.effect(effect) for effect in effects):
+            super().write(step, id, effects)
+        else:
+            self.write_state(id)
 
-    def _write(self, step: str, id: NodeId, effects: list[Effect]) -> None:
-        if not self._quiet:
-            shown = [text for effect in effects if (text := effect_in_words(effect))]
-            if shown or "timer" not in step:
-                self.lines += ["", step, *(f"    {text}" for text in shown)]
-            self._write_state(id)
+    def effect(self, effect: Effect) -> str:
+        return effect_in_words(effect) or ""
 
-    def _write_state(self, id: NodeId) -> None:
-        now = self._state(id)
-        if now != self._shown[id]:
-            self.lines.append(f"  {id} is {now}")
-            self._shown[id] = now
-
-    def _state(self, id: NodeId) -> str:
+    def state(self, id: NodeId) -> str:
         node = self.zab(id)
         doing = node.role.value
         if node.role is not Role.LOOKING:
@@ -180,14 +160,6 @@ class Story:
         history = " ".join(str(node.log[index].zxid) for index in range(1, node.log.last + 1)) or "nothing"
         epochs = f"epoch {node.current_epoch} (accepted {node.accepted_epoch})"
         return f"{doing}; {epochs}; history {history}; delivered {node.delivered}"
-
-    def check(self, name: str) -> None:
-        """Compare with the page that is kept."""
-        text = "\n".join(self.lines) + "\n"
-        path = FOLDER / f"{name}.txt"
-        if os.environ.get("AFTERSHOCK_REGENERATE"):
-            path.write_text(text, encoding="utf-8", newline="\n")
-        assert path.read_bytes() == text.encode(), f"{path.name} tells another story"
 
 
 def transactions(items: tuple[Transaction, ...]) -> str:
