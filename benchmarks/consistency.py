@@ -1,4 +1,10 @@
-"""How fast the consistency checkers are, and how their time grows: ``python -m benchmarks.consistency``.
+"""How fast the consistency checkers are, and how their time grows.
+
+    python -m benchmarks.consistency [--large] [--times 3] [--write benchmarks/consistency.md]
+
+The growth of a checker is the exponent e of time = c n^e that fits its times over several sizes n best (least squares
+of the logarithms), beside the exponent that its docstring derives. Times are of this process alone, in processor time,
+the least of several runs, so that others on the machine disturb them little.
 
 The histories come from a replicated log: writes are appended to it at an instant between their call and their answer,
 each session reads a copy that may trail behind but never goes back, nor behind the session's own writes. That is
@@ -9,14 +15,19 @@ two neighbouring writes of one key are swapped.
 from __future__ import annotations
 
 import argparse
+import math
+import os
+import platform
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
 from random import Random
 from typing import Any
 
-from checkers import History, check
-from checkers.lattice import APART, models, strongest
+from checkers import History, Verdict, check
+from checkers.lattice import APART, models
 
 SESSIONS, KEYS, TRAILING, LAG = 10, 20, 0.2, 50
 
@@ -87,47 +98,91 @@ def replicated_log(
 
 
 MODELS = tuple(name for name in (*models(), *APART) if name != "linearizable")
-LARGE = (*models()[-3:], "monotonic-reads", *APART)
+SIZES = (1_250, 2_500, 5_000, 10_000)
+LARGE = (*SIZES, 20_000, 40_000)
+KINDS = ("log", "one read altered", "replicas swapped")
+FORCED = "1 to 2"  # a few rounds of forced orders, or as many as operations; and so for places to tell a circle from
+GROWTH = {
+    "osc(u)": FORCED, "sequential": FORCED, "cm": FORCED, "pram": FORCED, "ccv": FORCED, **dict.fromkeys(
+        ("cc", "monotonic-reads", "monotonic-writes", "read-your-writes", "writes-follow-reads", *APART), "1"
+    ),
+}  # fmt: skip
+"""The exponents that the checkers' docstrings derive."""
+PAGE = """\
+# Consistency checkers: measured
+
+`python -m benchmarks.consistency{large} --write benchmarks/consistency.md` on {processors} processors shared with
+other work, Python {python}{numba}. Seconds of processor time for one history of a replicated log with {sessions}
+sessions and {keys} keys, in which one read in five trails; with one read altered; with two replicas swapped for a key.
+The growth is the exponent of the number of operations n that fits the times of all sizes (c n^e); theory is what the
+checker's docstring derives for a fixed number of sessions. Sorting, and the rounds that forced orders take, show as a
+little more than 1; the constant costs of small histories as less.
+
+{table}
+"""
 
 
-def measure(run: Any, times: int) -> tuple[float, Any]:
-    """Median seconds and the answer."""
-    taken, answer = [], None
+def history_of(kind: str, size: int) -> History:
+    return replicated_log(Random(1), size, altered=kind.startswith("one"), swapped=kind.startswith("rep"))
+
+
+def measure(run: Callable[[], Verdict], times: int) -> tuple[float, Verdict]:
+    """The least processor seconds, and the answer."""
+    taken: list[tuple[float, Verdict]] = []
     for _ in range(times):
-        began = time.perf_counter()
+        began = time.process_time()
         answer = run()
-        taken.append(time.perf_counter() - began)
-    return statistics.median(taken), answer
+        taken.append((time.process_time() - began, answer))
+    return min(taken, key=lambda each: each[0])
 
 
-def rows(size: int, names: tuple[str, ...], times: int) -> Iterator[tuple[str, str, float, str, float]]:
-    """The history, the model, seconds, the outcome, and how much slower than half the size."""
-    for kind in ("log", "one read altered", "replicas swapped"):
-        both = [
-            replicated_log(Random(1), n, altered=kind.startswith("one"), swapped=kind.startswith("rep"))
-            for n in (size // 2, size)
-        ]
+def growth(sizes: Sequence[int], seconds: Sequence[float]) -> float:
+    """The exponent e of the power law c n^e that is nearest to the times, in the least squares of logarithms."""
+    return statistics.linear_regression([math.log(n) for n in sizes], [math.log(s) for s in seconds]).slope
+
+
+def rows(sizes: Sequence[int], names: Sequence[str], times: int) -> Iterator[str]:
+    """A line of the table for each kind of history and model."""
+    yield "| history | model | " + " | ".join(f"{n:,}" for n in sizes) + " | growth | theory | verdict |"
+    yield "|---|---|" + "---:|" * len(sizes) + "---:|---|---|"
+    for kind in KINDS:
+        histories = [history_of(kind, size) for size in sizes]
         for name in names:
-            half, _ = measure(lambda h=both[0], n=name: check(h, n, model="kv"), times)
-            full, verdict = measure(lambda h=both[1], n=name: check(h, n, model="kv"), times)
-            yield kind, name, full, verdict.outcome.value, full / half
-        if size <= 10_000:
-            full, found = measure(lambda h=both[1]: strongest(h, "kv"), 1)
-            yield kind, "strongest", full, " ".join(found.strongest) or "none", float("nan")
+            found = [measure(partial(check, history, name, model="kv"), times) for history in histories]
+            seconds = [taken for taken, _ in found]
+            outcomes = ", ".join(dict.fromkeys(str(verdict.outcome) for _, verdict in found))
+            figures = " | ".join(f"{taken:.3f}" for taken in seconds)
+            yield f"| {kind} | {name} | {figures} | {growth(sizes, seconds):.2f} | {GROWTH[name]} | {outcomes} |"
+
+
+def page(table: str, *, large: bool) -> str:
+    """What ``--write`` writes."""
+    try:
+        import numba
+
+        compiled = f", numba {numba.__version__}"
+    except ImportError:
+        compiled = ", no numba"
+    return PAGE.format(
+        large=" --large" if large else "", processors=os.cpu_count(), python=platform.python_version(), numba=compiled,
+        sessions=SESSIONS, keys=KEYS, table=table,
+    )  # fmt: skip
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--large", action="store_true", help="also 100,000 operations")
-    parser.add_argument("--times", type=int, default=3, help="how often each is run; the median counts")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--large", action="store_true", help="also 20,000 and 40,000 operations")
+    parser.add_argument("--times", type=int, default=3, help="how often each is run; the least counts")
+    parser.add_argument("--write", type=Path, metavar="PAGE", help="also write the table into this page")
     arguments = parser.parse_args()
-    check(replicated_log(Random(0), 4_000), "cm", model="kv")  # what is compiled is compiled before anything is timed
-    print("| operations | history | model | s | outcome | ×half |\n|---:|---|---|---:|---|---:|")
-    for size, names in ((10_000, MODELS), (100_000, LARGE)):
-        if size > 10_000 and not arguments.large:
-            break
-        for kind, name, taken, outcome, growth in rows(size, names, arguments.times):
-            print(f"| {size:,} | {kind} | {name} | {taken:.3f} | {outcome} | {growth:.1f} |", flush=True)
+    for name in MODELS:  # what is compiled or imported is so before anything is timed
+        check(replicated_log(Random(0), 4_000), name, model="kv")
+    lines = []
+    for line in rows(LARGE if arguments.large else SIZES, MODELS, arguments.times):
+        print(line, flush=True)
+        lines.append(line)
+    if arguments.write is not None:
+        arguments.write.write_text(page("\n".join(lines), large=arguments.large), encoding="utf-8")
 
 
 if __name__ == "__main__":

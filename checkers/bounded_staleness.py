@@ -39,8 +39,9 @@ def judge(
     """The verdict. ``t`` ("50ms", or nanoseconds) and ``k`` are what is allowed; without them any finite staleness is.
 
     ``details`` hold the smallest ``t`` in nanoseconds (None: no t is enough, or there are no times) and ``k`` as a
-    pair of bounds, equal where k is exact (the upper one None where there is none). Raises `ValueError` for a ``t`` or
-    ``k`` that makes no sense.
+    pair of bounds, equal where k is exact (the upper one None where there is none). O(n log n) for each of at most 63
+    steps of the bisection, where every value has one writer: growth 1 in n operations. Raises `ValueError` for a
+    ``t`` or ``k`` that makes no sense.
     """
     allowed = None if t is None else nanoseconds(t)
     versions = None if k is None else counted(k)

@@ -11,6 +11,11 @@ nothing is new.
 - cm: those of cc, and WriteHBInitRead and CyclicHB: the same for one session at a time, and each such pair may force
   more;
 - pram (Lipton & Sandberg 1988): as cm, but of other sessions' reads nothing follows (Wei et al. 2013).
+
+A cas that matched is a read and a write in one: its session saw the old value and, with nothing in between, left the
+new one; everybody else sees its write. It is two nodes of its chain, and what has to come before the write has to come
+before the read. That is all: in a view that is built by taking what each of the session's own operations needs, and
+then that operation, nothing comes between the two.
 """
 
 from __future__ import annotations
@@ -54,7 +59,7 @@ def judge_causal(name: str, history: History, model: Model, budget: Budget) -> V
         return invalid(name, reason, order.witness(found.nodes), pattern=found.pattern, reasons=lines, **details)
     if budget.late():
         return unknown(name, f"time is up ({budget.timeout:g} s)", reproducible=False, **details)
-    uncertain = order.left_out or order.refused
+    uncertain = order.left_out or order.partly
     if uncertain is not None:
         number, why = uncertain
         return unknown(
@@ -98,6 +103,9 @@ class Chains:
         self.reads = np.array(order.reads, np.bool_)
         self.key = np.array(order.key, np.int64)
         self.source = np.array(order.source, np.int64)
+        number = np.array(order.number, np.int64)
+        self.first = np.arange(n)  # where an operation begins: the read of a cas, for its write
+        self.first[1:] -= number[1:] == number[:-1]
         before: list[int] = []
         after: list[int] = []
         count = len(order.sessions)
@@ -272,7 +280,7 @@ class Patterns:
                 new = (written != chains.source[read]) & ~chains.precedes(written, chains.source[read], clocks)
                 if not new.any():
                     break
-                edges = edges.plus(written[new], chains.source[read[new]], read[new])
+                edges = edges.plus(written[new], chains.first[chains.source[read[new]]], read[new])
         return None
 
 

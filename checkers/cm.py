@@ -15,5 +15,9 @@ NAME = "cm"
 
 
 def judge(history: History, model: Model, budget: Budget) -> Verdict:
-    """The verdict; an invalid one names the pattern and gives a reason for every step. Polynomial time."""
+    """The verdict; an invalid one names the pattern and gives a reason for every step.
+
+    With s sessions, O(n s) for each round of clocks of n operations, and rounds for each session until nothing new is
+    forced: growth 1 in n where a few rounds do, at worst n of them and growth 2.
+    """
     return judge_causal(NAME, history, model, budget)

@@ -19,7 +19,10 @@ NAME = "eventual"
 
 
 def judge(history: History, model: Model, budget: Budget) -> Verdict:
-    """The verdict; ``details`` say how long after its last update each key still had reads of something else (ns)."""
+    """The verdict; ``details`` say how long after its last update each key still had reads of something else (ns).
+
+    Growth 1 in n operations.
+    """
     finals = FinalReads(history, model)
     if finals.problem is not None:
         return unknown(NAME, finals.problem)

@@ -15,5 +15,5 @@ NAME = "monotonic-writes"
 
 
 def judge(history: History, model: Model, budget: Budget) -> Verdict:
-    """The verdict; an invalid one names the read and the operations that make it too old. Linear time."""
+    """The verdict; an invalid one names the read and the operations that make it too old. Growth 1 in n operations."""
     return judge_guarantee(NAME, history, model)

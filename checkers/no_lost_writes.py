@@ -29,7 +29,7 @@ _SUMS = 100_000  # sums that the unanswered changes of a counter may have, up to
 
 
 def judge(history: History, model: Model, budget: Budget) -> Verdict:
-    """The verdict; invalid as soon as one final read lacks what was acknowledged."""
+    """The verdict; invalid as soon as one final read lacks what was acknowledged. Growth 1 in n operations."""
     finals = FinalReads(history, model)
     if finals.problem is not None:
         return unknown(NAME, finals.problem)

@@ -18,5 +18,5 @@ NAME = "osc(u)"
 
 
 def judge(history: History, model: Model, budget: Budget) -> Verdict:
-    """The verdict; ``steps`` bounds the configurations looked at."""
+    """The verdict; ``steps`` bounds the configurations looked at. Time grows as in `checkers.sequential`."""
     return judge_order(NAME, history, model, budget, real_time=True)

@@ -38,7 +38,11 @@ _BYTES = 400  # of memory for a remembered configuration, about
 
 
 def judge(history: History, model: Model, budget: Budget) -> Verdict:
-    """The verdict; ``steps`` bounds the configurations looked at."""
+    """The verdict; ``steps`` bounds the configurations looked at.
+
+    With s sessions, O(n s) for each round of forced orders and for a search that never goes back: growth 1 in n where
+    a few rounds do, 2 where they are as many as operations; a search that goes back is exponential at worst.
+    """
     return judge_order(NAME, history, model, budget, real_time=False)
 
 

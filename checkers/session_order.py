@@ -26,8 +26,8 @@ class SessionOrder:
     The lists run over nodes in order of invocation. Of one session, ``a`` comes before ``b`` exactly when ``a`` was
     answered and ``rank[a] < rank[b]``: what was never answered comes before nothing.
     ``nowhere`` are reads of values that nobody wrote. ``outside`` is the first operation that neither reads nor writes,
-    ``left_out`` the first whose source is not certain, ``refused`` the first cas that did not match; all with the
-    reason, or None.
+    ``left_out`` the first whose source is not certain, ``partly`` the first cas that is not known in full: one that did
+    not match, or was seen and never answered, which counts as a write alone; all with the reason, or None.
     """
 
     def __init__(self, history: History, model: Model) -> None:
@@ -42,7 +42,7 @@ class SessionOrder:
         self.nowhere: list[int] = []
         self.outside: tuple[int, str] | None = None
         self.left_out: tuple[int, str] | None = None
-        self.refused: tuple[int, str] | None = None
+        self.partly: tuple[int, str] | None = None
         self.sessions: list[list[int]] = []  # answered nodes, in order
         columns = Columns(history, model)
         self.operations = len(columns)
@@ -92,12 +92,13 @@ class SessionOrder:
                 parts.append((True, None if name == "delete" else value))
             elif name == "cas":
                 if refused:
-                    self.refused = self.refused or (number, "a refused cas says only what was not there")
+                    self.partly = self.partly or (number, "a refused cas says only what was not there")
                 else:
                     old, new = freeze(history.values.table[code][0]), freeze(history.values.table[code][1])
                     if info and (key, new) not in seen:
                         continue
-                    self.outside = self.outside or (number, "a cas reads and writes in one")
+                    if info:
+                        self.partly = self.partly or (number, "when it found the old value is not known")
                     parts += [(False, new)] if info else [(True, old), (False, new)]
             elif not refused:
                 written = None if name == "delete" else value

@@ -234,4 +234,6 @@ def _gap(axes: Axes, placed: Sequence[Placed], low: int, high: int) -> None:
     if room > 0.068 * len(text) + 0.15:
         axes.text((done + asked) / 2, read.middle - 0.035, text, ha="center", va="bottom", **words)
     elif before > 0.068 * len(text):
-        axes.text(done, read.middle, f"{text} ", ha="right", va="center", **words)
+        # On the writer's own lane the words would stand on its bar: they stand below it.
+        below = 0.235 if source.middle == read.middle else 0.0
+        axes.text(done, read.middle + below, f"{text} ", ha="right", va="center", **words)

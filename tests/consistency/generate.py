@@ -91,9 +91,20 @@ def history(random: Random, what: Shape) -> History:
 
 
 def wild(
-    random: Random, operations: int, sessions: int, keys: int, *, old: float, info: float = 0.0, reads: float = 0.6
+    random: Random,
+    operations: int,
+    sessions: int,
+    keys: int,
+    *,
+    old: float,
+    info: float = 0.0,
+    reads: float = 0.6,
+    cas: float = 0.0,
 ) -> History:
-    """Reads return any value of their key, mostly one written lately and now and then one of the future."""
+    """Reads return any value of their key, mostly one written lately and now and then one of the future.
+
+    A share ``cas`` of the updates compare and set: they find what a read would.
+    """
     asked: list[tuple[int, int, bool]] = []
     for _ in range(operations):
         asked.append((random.randrange(sessions), random.randrange(keys), random.random() < reads))
@@ -110,11 +121,19 @@ def wild(
                     process[other], fresh = fresh, fresh + 1
         clock += random.randint(0, 3)
         common = {"process": process[session], "session": f"s{session}", "key": f"k{key}"}
-        if read:
+        swaps = not read and cas > 0 and random.random() < cas
+        value = None
+        if read or swaps:
             values = [None, *(writes[m] for m in writes if asked[m][1] == key and (m < n or random.random() < 0.05))]
             value = random.choice(values) if random.random() < old else values[-1]
+        if read:
             events.append({**common, "type": "invoke", "f": "read", "value": None, "time": clock})
             open_now[session] = {**common, "type": "ok", "f": "read", "value": value}
+        elif swaps:
+            kind = "info" if random.random() < info else "ok"
+            fields = {**common, "f": "cas", "value": [value if value != writes[n] else None, writes[n]]}
+            events.append({**fields, "type": "invoke", "time": clock})
+            open_now[session] = {**fields, "type": kind} | ({"result": True} if kind == "ok" else {})
         else:
             kind = "info" if random.random() < info else "ok"
             events.append({**common, "type": "invoke", "f": "write", "value": writes[n], "time": clock})

@@ -92,20 +92,34 @@ def ambiguous(history: History) -> bool:
     return False
 
 
+def reads(op: Operation) -> bool:
+    """A cas that matched reads and writes, in one."""
+    return op.f in READS or op.f == "cas"
+
+
+def found(op: Operation) -> Any:
+    return op.value[0] if op.f == "cas" else op.value
+
+
+def left(op: Operation) -> Any:
+    return op.value[1] if op.f == "cas" else op.value
+
+
 class Causes:
     """Reads-from and causal order: the transitive closure of session order and reads-from, by Warshall."""
 
     def __init__(self, history: History) -> None:
         ops = done(history)
-        seen = {(op.key, op.value) for op in ops if op.f in READS}
-        self.ops = ops = [op for op in ops if op.type == "ok" or (op.key, op.value) in seen]
-        self.writer: dict[int, int | None] = {}
+        seen = {(op.key, found(op)) for op in ops if op.type == "ok" and reads(op)}
+        self.ops = ops = [op for op in ops if op.type == "ok" or (op.key, left(op)) in seen]
+        self.writes = [i for i, op in enumerate(ops) if op.f not in READS]
+        self.writer: dict[int, int | None] = {}  # of what was read
         self.thin_air = False
         for i, op in enumerate(ops):
-            if op.f in READS:
-                writers = [j for j, w in enumerate(ops) if w.f not in READS and w.key == op.key and w.value == op.value]
+            if reads(op):
+                writers = [j for j in self.writes if ops[j].key == op.key and left(ops[j]) == found(op)]
                 self.writer[i] = writers[0] if writers else None
-                self.thin_air |= not writers and op.value is not None
+                self.thin_air |= not writers and found(op) is not None
         n = range(len(ops))
         self.session = {(a, b) for a in n for b in n if session_before(ops[a], ops[b])}
         self.order = closure(self.session | {(w, r) for r, w in self.writer.items() if w is not None}, len(ops))
@@ -115,10 +129,10 @@ class Causes:
         """Whether the judged reads of a sequence return the last write before them."""
         last: dict[Any, int] = {}
         for i in sequence:
-            if i not in self.writer:
-                last[self.ops[i].key] = i
-            elif i in judged and last.get(self.ops[i].key) != self.writer[i]:
+            if i in self.writer and i in judged and last.get(self.ops[i].key) != self.writer[i]:
                 return False
+            if i in self.writes:
+                last[self.ops[i].key] = i
         return True
 
 
@@ -147,7 +161,7 @@ def cc(history: History) -> bool:
     if causes.thin_air or causes.cyclic:
         return False
     for read in causes.writer:
-        past = [i for i in range(len(causes.ops)) if (i, read) in causes.order and i not in causes.writer]
+        past = [i for i in causes.writes if (i, read) in causes.order]
         if not any(causes.reads_well([*order, read], {read}) for order in orders(past, causes.order)):
             return False
     return True
@@ -171,7 +185,7 @@ def _views(causes: Causes, before: set[tuple[int, int]]) -> bool:
     ops = causes.ops
     for session in dict.fromkeys(op.session for op in ops):
         own = {i for i in causes.writer if ops[i].session == session}
-        nodes = [i for i in range(len(ops)) if i not in causes.writer or i in own]
+        nodes = [i for i in range(len(ops)) if i in causes.writes or i in own]
         if not any(causes.reads_well(order, own) for order in orders(nodes, before)):
             return False
     return True
@@ -182,8 +196,7 @@ def ccv(history: History) -> bool:
     causes = Causes(history)
     if causes.thin_air or causes.cyclic:
         return False
-    writes = [i for i in range(len(causes.ops)) if i not in causes.writer]
-    for order in orders(writes, causes.order):
+    for order in orders(causes.writes, causes.order):
         for read in causes.writer:
             past = [w for w in order if (w, read) in causes.order]
             if not causes.reads_well([*past, read], {read}):
@@ -203,7 +216,7 @@ class Guarantees:
         self.causes = Causes(history)
         self.ops = self.causes.ops
         self.reads = list(self.causes.writer)
-        self.writes = [i for i in range(len(self.ops)) if i not in self.causes.writer]
+        self.writes = self.causes.writes
 
     def so(self, a: int, b: int) -> bool:
         return (a, b) in self.causes.session
@@ -243,7 +256,7 @@ class Guarantees:
 
     def writes_follow_reads(self) -> bool:
         return not any(
-            self.so(r1, r2) and self.so(seen, w2) and self._finds_not(r2, w1, w2)
+            self.so(r1, r2) and (self.so(seen, w2) or seen == w2) and self._finds_not(r2, w1, w2)
             for r1 in self.reads
             for r2 in self.reads
             for w2 in [self.causes.writer[r1]]

@@ -5,6 +5,7 @@ them.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -44,13 +45,29 @@ def _wild(random: Random) -> History:
     )
 
 
+def _swapping(random: Random) -> History:
+    """Some updates compare and set; what was never answered is a plain write."""
+    return generate.wild(
+        random, random.randint(5, 8), random.choice((2, 2, 3)), random.choice((1, 1, 2)),
+        old=random.choice((0.0, 0.1, 0.3)), reads=random.choice((0.3, 0.4, 0.5)), cas=random.choice((0.4, 0.8)),
+    )  # fmt: skip
+
+
+def _guarantee(history: History, name: str) -> bool:
+    return oracle.guarantee(history, name)
+
+
 def _long(
-    operations: tuple[int, int], keys: tuple[int, ...], sessions: tuple[int, ...], old: tuple[float, ...]
+    operations: tuple[int, int],
+    keys: tuple[int, ...],
+    sessions: tuple[int, ...],
+    old: tuple[float, ...],
+    cas: float = 0.0,
 ) -> Callable[[Random], History]:
     def draw(random: Random) -> History:
         return generate.wild(
             random, random.randint(*operations), random.choice(sessions), random.choice(keys), old=random.choice(old),
-            info=random.choice((0.0, 0.0, 0.2)), reads=0.6,
+            info=0.0 if cas else random.choice((0.0, 0.0, 0.2)), reads=0.6, cas=cas,
         )  # fmt: skip
 
     return draw
@@ -170,6 +187,19 @@ SUBJECTS: dict[str, Subject] = {
         lambda h: oracle.guarantee(h, "writes-follow-reads"),
         _long((14, 22), (1, 2), (2, 3), (0.6, 1.0)),
     ),
+    **{
+        f"{name} with cas": _registers(name, truth, _swapping)
+        for name, truth in (("cc", oracle.cc), ("ccv", oracle.ccv), ("cm", oracle.cm), ("pram", oracle.pram))
+    },
+    **{
+        f"{name} with cas": _registers(name, partial(_guarantee, name=name), _long(*shape, cas=0.5))
+        for name, shape in (
+            ("read-your-writes", ((8, 11), (1, 2), (2, 3), (0.1, 0.4))),
+            ("monotonic-reads", ((8, 14), (1, 2), (2, 3), (0.1, 0.4))),
+            ("monotonic-writes", ((9, 14), (1, 2), (2, 3), (0.2, 0.6))),
+            ("writes-follow-reads", ((9, 14), (1, 2), (2, 3), (0.1, 0.4))),
+        )
+    },
     **{
         f"{name} of {model}": _orders(name, model, truth)
         for name, truth in (("sequential", oracle.sequential), ("osc(u)", oracle.osc_u))

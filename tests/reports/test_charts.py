@@ -112,6 +112,26 @@ def test_a_nil_read_after_a_write_needs_no_older_write(sample: ModuleType) -> No
     assert proof.headline(verdict) == "c3 read x = nil, although c2's write of 1 had been acknowledged 10 ms earlier."
 
 
+def test_how_long_ago_a_write_was_acknowledged_never_stands_on_its_bar(sample: ModuleType, run_of: Runs) -> None:
+    from reports import drawing, witness
+
+    verdict = proved(
+        sample,
+        sample.operation(0, 200 * MS, 1, "write", "x", 1, session="c1"),
+        sample.operation(212 * MS, 213 * MS, 1, "read", "x", None, session="c1"),
+        stuck=1,
+    )
+    run = run_of("small")
+    with drawing.style("witness"):
+        drawn = witness.draw(run, sample.Judged("read-your-writes", verdict, "any", True))
+        drawn.draw_without_rendering()
+    texts = [text for axes in drawn.axes for text in axes.texts]
+    said = next(text for text in texts if "acknowledged 12 ms earlier" in text.get_text())
+    bars = [patch for axes in drawn.axes for patch in axes.patches]
+    assert len(bars) == 2
+    assert not any(said.get_window_extent().overlaps(bar.get_window_extent()) for bar in bars)
+
+
 @pytest.mark.parametrize("older_ends", [25, None])
 def test_no_sentence_is_claimed_where_the_older_write_may_be_the_newer(
     older_ends: int | None, sample: ModuleType
