@@ -16,7 +16,7 @@ ifneq ($(shell $(bin)/python -c pass 2>/dev/null && cat $(ready) 2>/dev/null),$(
 unfit := unfit
 endif
 
-.PHONY: help demo test lint verify verify-quick sweep bench docs clean python unfit
+.PHONY: help demo test lint verify verify-quick sweep bench compare docs clean python unfit
 .DEFAULT_GOAL := help
 
 help:
@@ -27,6 +27,7 @@ help:
 	@echo 'make verify-quick   a few seeds of each'
 	@echo 'make sweep   random faults over many seeds, as a table'
 	@echo 'make bench   how fast it is, as a table'
+	@echo 'make compare        all protocols side by side: benchmarks/protocols.md and its picture'
 	@echo 'make docs    writes docs/scenarios.md and the pictures in docs/images again'
 	@echo 'make clean   removes .venv and the caches; runs/ stays'
 
@@ -55,6 +56,9 @@ sweep: $(ready)
 bench: $(ready)
 	@$(bin)/python -m benchmarks.simulation $(ARGS)
 	@$(bin)/python -m benchmarks.checkers
+
+compare: $(ready)
+	@$(bin)/python -m benchmarks.protocols --write $(ARGS)
 
 docs: $(ready)
 	@$(bin)/python -m docs.generate
