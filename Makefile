@@ -18,7 +18,7 @@ ifneq ($(shell $(bin)/python -c pass 2>/dev/null && cat $(ready) 2>/dev/null),$(
 unfit := unfit
 endif
 
-.PHONY: help demo test lint verify verify-quick sweep sweep-protocols sweep-checkers bench docs clean python unfit
+.PHONY: help demo test lint verify verify-quick sweep sweep-protocols sweep-checkers bench compare docs clean python unfit
 .DEFAULT_GOAL := help
 
 help:
@@ -31,6 +31,7 @@ help:
 	@echo 'make sweep-protocols   random faults over 10,000 seeds of every safe mode; can be interrupted'
 	@echo 'make sweep-checkers    checkers against brute force on 100,000 random histories of each model'
 	@echo 'make bench   how fast it is, as a table'
+	@echo 'make compare        all protocols side by side: benchmarks/protocols.md and its picture'
 	@echo 'make docs    writes docs/scenarios.md and the pictures in docs/images again'
 	@echo 'make clean   removes .venv and the caches; runs/ stays'
 
@@ -66,6 +67,9 @@ bench: $(ready)
 	@$(bin)/python -m benchmarks.simulation $(ARGS)
 	@$(bin)/python -m benchmarks.checkers
 	@$(bin)/python -m benchmarks.workers
+
+compare: $(ready)
+	@$(bin)/python -m benchmarks.protocols --write $(ARGS)
 
 docs: $(ready)
 	@$(bin)/python -m docs.generate

@@ -210,6 +210,10 @@ class Conductor:
             self._counters["leader-changes"] += 1
             self._counters["leader-changes-under-load"] += self._open > 0
         self._leader = self._led_before = seen.node
+        self._begin_what_waits()
+
+    def _begin_what_waits(self) -> None:
+        """Try again to begin the faults that were about nobody yet."""
         waiting, self._waiting = self._waiting, []
         for fault, trigger in waiting:
             self._begin(fault, trigger)
@@ -253,7 +257,7 @@ class Conductor:
         if not inflicted.begin:  # whom it meant is nobody: it does not count as started
             return
         del self._pending[fault.name]
-        self._names = cast.names
+        named, self._names = len(cast.names) > len(self._names), cast.names
         self._active[fault.name] = inflicted
         self._counters["faults"] += 1
         self._counters[f"faults of {_kind(fault)}"] += 1
@@ -263,6 +267,8 @@ class Conductor:
         if fault.lasts is not None:
             self._system.call_at(self._system.now + fault.lasts.low, lambda: self._end(fault))
         self._fire(f"{fault.name} starts", trigger)
+        if named:
+            self._begin_what_waits()
 
     def _end(self, fault: FaultKind) -> None:
         inflicted = self._active.pop(fault.name, None)

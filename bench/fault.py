@@ -93,7 +93,7 @@ def _targets(value: object) -> Iterator[Target]:
 
 
 class NobodyYet(Exception):
-    """A target that nobody is at the moment: there is no leader. The fault waits."""
+    """A target that nobody is at the moment: there is no leader, or no fault has given the name. The fault waits."""
 
 
 class Cast:
@@ -148,6 +148,8 @@ class Cast:
             case "node" | "client":
                 return (target.of,)
             case "named":
+                if target.of not in self.names:
+                    raise NobodyYet
                 return self.names[target.of]
             case "clients":
                 return self._clients

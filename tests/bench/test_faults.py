@@ -221,6 +221,26 @@ def test_faults_start_when_another_starts_or_ends_and_keep_to_the_nodes_that_it_
     assert len({tuple(each.nodes) for each in phases(seen) if each.fault in ("one", "two")}) == 1
 
 
+def test_a_fault_about_a_name_that_is_not_yet_given_waits_until_it_is() -> None:
+    faults = """
+    [[faults]]
+    name = "one"
+    kind = "pause"
+    at = "1s"
+    for = "300ms"
+    node = "any as first"
+    [[faults]]
+    name = "two"
+    kind = "pause"
+    on = "vote-granted"
+    node = "first"
+    for = "100ms"
+    """
+    seen = run(CALM + faults)
+    assert first(seen, "vote")[0] < when(seen, "one") == when(seen, "two")
+    assert len({tuple(each.nodes) for each in phases(seen) if each.fault in ("one", "two")}) == 1
+
+
 def test_a_crash_at_a_vote_falls_between_the_vote_and_its_promise() -> None:
     """The vote is on disk, and nobody has heard of it."""
     seen = run(CALM + '[[faults]]\nkind="crash"\non="vote-granted"\nnode="trigger"\nfor="1s"')
