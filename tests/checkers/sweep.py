@@ -26,9 +26,13 @@ class Disagreement(AssertionError):
 
 
 class Case(msgspec.Struct, frozen=True, gc=False):
-    """A history with what the oracle says of it. ``known`` remembers what it says of parts of it, by their indices."""
+    """A history with what the oracle says of it. ``known`` remembers what it says of parts of it, by their indices.
+
+    ``object`` says who rests on whom: it is made with the case, before any mutant of its model.
+    """
 
     model: str
+    object: Model
     seed: int
     history: History
     expected: bool
@@ -50,7 +54,9 @@ def drawn(model: str, seed: int) -> Case:
     """A random history of the model, and what is true of it."""
     random = Random(f"{model}-{seed}")
     history = generate.history(random, generate.shape(random, model))
-    return Case(model, seed, history, oracle.linearizable(history, model, INITIAL.get(model)), {})
+    return Case(
+        model, models.by_name(model), seed, history, oracle.linearizable(history, model, INITIAL.get(model)), {}
+    )
 
 
 def one(model: str, seed: int, *, compiled: bool) -> str:
@@ -115,7 +121,7 @@ def rests(model: Model, op: Operation, other: Operation) -> bool:
 
 def witness(case: Case, found: Verdict) -> None:
     """It proves what it says: invalid by itself, closed, and nothing of it can go."""
-    model = models.by_name(case.model)
+    model = case.object
     ops: list[Operation] = list(found.witness)
     kept = frozenset(op.index for op in ops)
     if case.valid(kept):

@@ -23,6 +23,7 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 # The compiled kernels run as the plain Python that they also are: nothing is compiled, and mutants of them are cheap.
 os.environ["NUMBA_DISABLE_JIT"] = "1"
@@ -53,6 +54,18 @@ def exchange(module: ModuleType, tree: ast.Module, loaded: list[tuple[ModuleType
     """Put a mutant in the place of a module, and in every module that has taken names from it."""
     before = dict(vars(module))
     exec(compile(tree, str(module.__file__), "exec"), vars(module))
+    _bind(module, before, loaded)
+    for other, taken in loaded:
+        # A class that was derived from one that has changed has to be made again.
+        bases = {name for name, of in taken if of.rpartition(".")[0] == module.__name__ and name[0].isupper()}
+        if other.__name__.startswith("checkers.models.") and bases:
+            before = dict(vars(other))
+            exec(compile(Path(str(other.__file__)).read_text(encoding="utf-8"), other.__name__, "exec"), vars(other))
+            _bind(other, before, loaded)
+
+
+def _bind(module: ModuleType, before: dict[str, Any], loaded: list[tuple[ModuleType, list[tuple[str, str]]]]) -> None:
+    """Give the module's new names to everybody who has taken the old ones."""
     now = {id(old): vars(module)[name] for name, old in before.items() if callable(old)}
     for other, taken in loaded:
         if other is module:
