@@ -49,16 +49,15 @@ class FinalReads:
 
     def missing(self) -> str | None:
         """A replica that was not read, in words; None if every key was read on every replica."""
-        nodes = [op.node for op in self.operations if op.node is not None]
         keys = list(dict.fromkeys(op.key for op in self.operations))
-        replicas: list[Hashable] = list(dict.fromkeys(nodes))
+        replicas: list[Hashable] = list(dict.fromkeys(op.node for op in self.operations if op.node is not None))
         for key in keys:
             read = {replica(op) for op in self.reads.get(key, ())}
             named = "" if key is None else f" of key {show(key)}"
             if not read:
                 return f"no final read{named} was answered"
             lacking = [node for node in replicas if node not in read]
-            if nodes and lacking:
+            if lacking:
                 return f"replica {lacking[0]} answered no final read{named}"
         return None
 

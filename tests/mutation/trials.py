@@ -108,7 +108,9 @@ def _linearizable(names: tuple[str, ...] = generate.MODELS, histories: int = 300
 
 def _search() -> Iterator[Trial]:
     yield from directed("tests.checkers.test_looking_ahead")
+    yield from directed("tests.checkers.test_explanations")
     yield from searches(generate.MODELS, 150)
+    yield from searches(("kv-append", "set"), 240)
     yield from directed("tests.checkers.test_search")
     yield from verdicts(generate.MODELS, 80)
     yield from directed("tests.checkers.test_history", "keeps_the_value", "unknown_to_the")
@@ -178,6 +180,7 @@ def _staleness() -> Iterator[Trial]:
 
 def _finals() -> Iterator[Trial]:
     names = [name for name in subjects.SUBJECTS if name.startswith(("eventual", "no-lost-writes"))]
+    yield from directed("tests.consistency.test_final_reads")
     yield from directed(_VERDICTS, "replicas_may", "quiescent", "set_full", "converge")
     yield from agreement(*names, histories=100)
 
