@@ -250,6 +250,27 @@ def test_a_read_of_the_future_is_never_fresh_enough() -> None:
     assert verdict.details["t"] is None
 
 
+def test_a_cas_from_a_value_to_itself_is_as_old_as_a_read() -> None:
+    calls: list[tuple[int, str, Any]] = [(0, "put", 1), (0, "put", 2), (1, "cas", [1, 1])]
+    events = [(kind, *call) for call in calls for kind in ("invoke", "ok")]
+    fields = ("type", "process", "f", "value")
+    rows = [{**dict(zip(fields, event, strict=True)), "time": 10 * n} for n, event in enumerate(events)]
+    # The second put is answered at 30, the cas is called at 40.
+    assert (
+        check(
+            History.from_events(
+                [
+                    *rows,
+                    {"type": "invoke", "process": 2, "f": "get", "time": 60},
+                    {"type": "ok", "process": 2, "f": "get", "value": 2, "time": 70},
+                ]
+            ),
+            "bounded-staleness",
+        ).details["t"]
+        == 10
+    )
+
+
 def test_without_times_only_k_is_judged() -> None:
     events = [("invoke", 0, "write", 1), ("ok", 0, "write", 1), ("invoke", 0, "read", None), ("ok", 0, "read", None)]
     history = History.from_events(events)

@@ -164,6 +164,7 @@ def _causal() -> Iterator[Trial]:
 def _session_order() -> Iterator[Trial]:
     yield from directed(_VERDICTS, "reason_for_every", "not_a_read", "two_writers", "unanswered_write", "two_things")
     yield from agreement(*_CAUSAL, *_SESSIONS, "sequential by forced orders", histories=40)
+    yield from agreement("sequential of kv by forced orders", histories=200)
 
 
 def _guarantees() -> Iterator[Trial]:
