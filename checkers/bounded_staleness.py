@@ -116,6 +116,11 @@ def _text(time: int | None) -> str:
     return f"{time} ns"
 
 
+def _to_itself(pair: object) -> bool:
+    """Whether a cas of this pair changes nothing when it matches."""
+    return isinstance(pair, (list, tuple)) and len(pair) == 2 and freeze(pair[0]) == freeze(pair[1])
+
+
 def _operations(history: History, why: zones.Conflict | None) -> list[Operation]:
     return [] if why is None else [history.operation(number) for number in why.numbers]
 
@@ -134,6 +139,8 @@ class _Ages:
         reads = np.isin(columns.f, [code for code, f in enumerate(history.f.table) if f in READS])
         if columns.result is not None and history.results is not None:
             reads |= (columns.result == history.results.code(False)) & ~columns.info
+        pairs = [code for code, value in enumerate(history.values.table) if _to_itself(value)]
+        reads |= (columns.f == history.f.code("cas")) & np.isin(columns.value, pairs) & ~columns.info
         self.reads = reads
 
     def smallest(self) -> tuple[int | None, zones.Conflict | None]:

@@ -92,11 +92,10 @@ def _converged(finals: FinalReads, shape: str) -> dict[str, int | None]:
     after: dict[str, int | None] = {}
     for key, reads in finals.reads.items():
         agreed = content(shape, reads[0])
-        mine = [op for op in finals.operations if op.key == key and op.type == "ok" and op.return_time is not None]
-        last = max((op.return_time or 0 for op in mine if op.f not in READS), default=None)
-        stale = max(
-            (op.return_time or 0 for op in mine if op.f in READS and content(shape, op) != agreed), default=None
-        )
+        mine = [op for op in finals.operations if op.key == key and op.type == "ok"]
+        timed = [(op, op.return_time) for op in mine if op.return_time is not None]
+        last = max((time for op, time in timed if op.f not in READS), default=None)
+        stale = max((time for op, time in timed if op.f in READS and content(shape, op) != agreed), default=None)
         name = "" if key is None else str(key)
         after[name] = None if last is None else 0 if stale is None else max(stale - last, 0)
     return after

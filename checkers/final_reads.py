@@ -68,7 +68,7 @@ class FinalReads:
             if not read:
                 return f"no final read{named} was answered"
             lacking = [node for node in replicas if node not in read]
-            if nodes and lacking:
+            if lacking:
                 return f"replica {lacking[0]} answered no final read{named}"
         return None
 

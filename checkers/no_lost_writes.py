@@ -176,7 +176,7 @@ def _elements(finals: FinalReads) -> dict[str, Any]:
             seen.add(place)
             if count > max(len(added.get(place, ())) if finals.shape == "list" else 1, 1):
                 duplicated.add(place)
-            if place in added and (place not in known or op.end < known[place].end):
+            if place not in known or op.end < known[place].end:
                 known[place] = op
     by_key: dict[Any, list[tuple[Operation, Counter[Hashable]]]] = {}
     for op, content in zip(reads, contents, strict=True):
@@ -191,7 +191,6 @@ def _elements(finals: FinalReads) -> dict[str, Any]:
         if place not in seen:
             never.append(place)
         ends = final_places.get(key, [])
-        in_the_end = bool(ends) and all(element in content for content in ends)
         somewhere = any(element in content for content in ends)
         last_add = max(op.end for op in adds)
         if any(op.type == "ok" and op.index > last_add for op in gone) and somewhere:
@@ -199,13 +198,13 @@ def _elements(finals: FinalReads) -> dict[str, Any]:
         if gone or place not in known:
             continue
         proof = known[place]
-        if ends and not in_the_end:
+        if any(element not in content for content in ends):
             lost.append(place)
             continue
         absent = [op for op, content in by_key.get(key, ()) if op.index > proof.end and element not in content]
         if absent:
             stale.append(place)
-            times = [op.time - proof.return_time for op in absent if proof.return_time is not None and op.time >= 0]
+            times = [op.time - proof.return_time for op in absent if proof.return_time is not None]
             worst = max([worst, *times])
 
     def names(places: Any) -> list[Any]:

@@ -71,7 +71,7 @@ def judge_order(name: str, history: History, model: Model, budget: Budget, *, re
     if total < _FORCED:
         _run(search, budget, 64)
     if search.outcome is None and order is not None:
-        forced = Forced(order, columns, real_time)
+        forced = Forced(order, columns, whole)
         found = forced.close(budget)
         if found is not None:
             rows = {number: i for i, number in enumerate(whole.numbers)}
@@ -125,7 +125,8 @@ def _refuted(
 def _forced(history: History, model: Model, kept: set[int], real_time: bool) -> Found | None:
     """What forced orders say of some operations alone."""
     alone = history.filter(lambda op: op.index in kept)
-    forced = Forced(SessionOrder(alone, model), Columns(alone, model), real_time)
+    columns = Columns(alone, model)
+    forced = Forced(SessionOrder(alone, model), columns, Operations(columns, model, real_time=real_time))
     return forced.close(Budget())
 
 
@@ -414,29 +415,31 @@ class Search:
 class Forced:
     """The orders that values force on reads and writes, all sessions at once."""
 
-    def __init__(self, order: SessionOrder, columns: Columns, real_time: bool) -> None:
+    def __init__(self, order: SessionOrder, columns: Columns, whole: Operations) -> None:
         self.order = order
         self.chains = Chains(order)
         chains = self.chains
         self.reads = np.flatnonzero(chains.reads)
         self.edges = chains.session_edges.plus(*chains.reads_from(self.reads))
-        if real_time:
-            self.edges = self._real_time(columns)
+        if whole.real_time:
+            self.edges = self._real_time(columns, whole)
         self.lengths = np.bincount(chains.chain, minlength=chains.count)
 
-    def _real_time(self, columns: Columns) -> Edges:
-        """From the last update of each session that ended before an update began."""
+    def _real_time(self, columns: Columns, whole: Operations) -> Edges:
+        """From the last update of each session that ended before an update began.
+
+        A cas from a value to itself is none.
+        """
         order = self.order
         row = {number: i for i, number in enumerate(columns.numbers.tolist())}
-        begin = {
-            node: int(columns.begins[row[order.number[node]]]) for node in range(len(order)) if not order.reads[node]
-        }
+        update = [not order.reads[node] and not whole.observes[row[order.number[node]]] for node in range(len(order))]
+        begin = {node: int(columns.begins[row[order.number[node]]]) for node in range(len(order)) if update[node]}
         first: dict[int, int] = {}
         for node in range(len(order)):
             first.setdefault(order.number[node], node)
         source, target = [], []
         for nodes in order.sessions:
-            updates = [node for node in nodes if not order.reads[node]]
+            updates = [node for node in nodes if update[node]]
             ends = [int(columns.ends[row[order.number[node]]]) for node in updates]
             for node, at in begin.items():
                 last = bisect_left(ends, at) - 1

@@ -136,6 +136,8 @@ class SessionOrder:
                 seen.add((key, values[code]))
             elif name == "cas" and result != refusal:
                 seen.add((key, freeze(history.values.table[code][0])))
+            elif name == "delete" and result == refusal:
+                seen.add((key, None))
         return seen
 
     def _sources(

@@ -45,10 +45,12 @@ def shape(random: Random, model: str) -> Shape:
     )
 
 
-def history(random: Random, what: Shape, *, near_miss: float = 0.95) -> History:
+def history(
+    random: Random, what: Shape, *, near_miss: float = 0.95, changes: tuple[int, ...] = (2, 4, 8, 16)
+) -> History:
     events = _run(random, what)
     if random.random() < near_miss:
-        for _ in range(random.choice((2, 4, 8, 16))):
+        for _ in range(random.choice(changes)):
             _change(random, events, what)
     return History.from_events(events)
 

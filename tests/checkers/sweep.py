@@ -11,8 +11,10 @@ import sys
 from collections import Counter
 from random import Random
 
+import msgspec
+
 from checkers import History, Model, Operation, Verdict, check, models
-from checkers.parts import Columns
+from checkers.parts import Columns, Part, Steps
 from checkers.search import Search
 from tests.checkers import generate, oracle
 
@@ -23,28 +25,68 @@ class Disagreement(AssertionError):
     """A history on which the checkers and the oracle differ; the message holds all of it."""
 
 
-def one(model: str, seed: int, *, compiled: bool) -> str:
-    """Judge one history in every way; the outcome, or `Disagreement`."""
+class Case(msgspec.Struct, frozen=True, gc=False):
+    """A history with what the oracle says of it. ``known`` remembers what it says of parts of it, by their indices.
+
+    ``object`` says who rests on whom: it is made with the case, before any mutant of its model.
+    """
+
+    model: str
+    object: Model
+    seed: int
+    history: History
+    expected: bool
+    known: dict[frozenset[int], bool]
+
+    def valid(self, kept: frozenset[int]) -> bool:
+        """What the oracle says of these operations alone."""
+        if kept not in self.known:
+            part = self.history.filter(lambda op: op.index in kept)
+            self.known[kept] = oracle.linearizable(part, self.model, INITIAL.get(self.model))
+        return self.known[kept]
+
+    def problem(self, what: str) -> Disagreement:
+        operations = "\n".join(map(str, self.history.operations()))
+        return Disagreement(f"{what}: {self.model}, seed {self.seed}\n{operations}")
+
+
+def drawn(model: str, seed: int) -> Case:
+    """A random history of the model, and what is true of it."""
     random = Random(f"{model}-{seed}")
     history = generate.history(random, generate.shape(random, model))
-    expected = oracle.linearizable(history, model, INITIAL.get(model))
-    verdict = check(history, "linearizable", model)
-    where = f"{model}, seed {seed}\n" + "\n".join(map(str, history.operations())) + f"\n{verdict}"
-    if verdict.outcome == "unknown":
-        if not expected or any(op.type == "ok" for op in history.operations()):
-            raise Disagreement(f"unknown: {where}")
+    return Case(
+        model, models.by_name(model), seed, history, oracle.linearizable(history, model, INITIAL.get(model)), {}
+    )
+
+
+def one(model: str, seed: int, *, compiled: bool) -> str:
+    """Judge one history in every way; the outcome, or `Disagreement`."""
+    case = drawn(model, seed)
+    found = verdict(case)
+    if found is None:
         return "unknown"
-    if bool(verdict) != expected:
-        raise Disagreement(f"the oracle says {expected}: {where}")
-    searches(history, models.by_name(model), expected, where, compiled=compiled)
-    if not verdict:
-        witness(history, model, verdict, where)
-    return str(verdict.outcome)
+    searches(case, compiled=compiled)
+    if not found:
+        witness(case, found)
+    return str(found.outcome)
 
 
-def searches(history: History, model: Model, expected: bool, where: str, *, compiled: bool) -> None:
+def verdict(case: Case) -> Verdict | None:
+    """The verdict, which the oracle confirms; None if it rightly is unknown."""
+    found = check(case.history, "linearizable", case.model)
+    if found.outcome == "unknown":
+        if not case.expected or any(op.type == "ok" for op in case.history.operations()):
+            raise case.problem("unknown")
+        return None
+    if bool(found) != case.expected:
+        raise case.problem(f"the oracle says {case.expected}, the verdict is {found}")
+    return found
+
+
+def searches(case: Case, *, compiled: bool) -> None:
     """Every search of every part, whole and cut short, plain and compiled."""
-    parts, table = Columns(history, model).parts(model)
+    model = models.by_name(case.model)
+    parts, table = Columns(case.history, model).parts(model)
     outcomes = []
     for part in parts:
         plain = Search(part, table)
@@ -53,50 +95,52 @@ def searches(history: History, model: Model, expected: bool, where: str, *, comp
         outcomes.append(plain.outcome)
         if not compiled:
             continue
-        from checkers.compiled import CompiledSearch
-
         for limit in (plain.steps // 2, 1 << 40):
-            again, twin = Search(part, table), CompiledSearch(part, table)
-            again.run(limit)
-            while not twin.run(limit):
-                pass
-            for name in ("outcome", "steps", "level", "longest", "stuck", "foreseen"):
-                if getattr(again, name) != getattr(twin, name):
-                    raise Disagreement(f"{name} of the compiled search differs after {limit} steps: {where}")
-    if all(outcomes) != expected:
-        raise Disagreement(f"the search says {outcomes}: {where}")
+            difference = twins(part, table, limit)
+            if difference:
+                raise case.problem(f"{difference} of the compiled search differs after {limit} steps")
+    if all(outcomes) != case.expected:
+        raise case.problem(f"the searches say {outcomes}")
+
+
+def twins(part: Part, table: Steps, limit: int) -> str:
+    """In what the compiled search differs from the plain one after so many steps; nothing if it does not."""
+    from checkers.compiled import CompiledSearch
+
+    again, twin = Search(part, table), CompiledSearch(part, table)
+    again.run(limit)
+    while not twin.run(limit):
+        pass
+    names = ("outcome", "steps", "level", "longest", "stuck", "foreseen", *(["limit"] * (again.outcome is False)))
+    return ", ".join(name for name in names if getattr(again, name) != getattr(twin, name))
 
 
 def rests(model: Model, op: Operation, other: Operation) -> bool:
     return op is not other and other.index < op.end and not model.observes(other) and model.rests_on(op, other)
 
 
-def witness(history: History, name: str, verdict: Verdict, where: str) -> None:
+def witness(case: Case, found: Verdict) -> None:
     """It proves what it says: invalid by itself, closed, and nothing of it can go."""
-    model = models.by_name(name)
-    ops: list[Operation] = list(verdict.witness)
-    kept = {op.index for op in ops}
-
-    def valid(indices: set[int]) -> bool:
-        return oracle.linearizable(history.filter(lambda op: op.index in indices), name, INITIAL.get(name))
-
-    if valid(kept):
-        raise Disagreement(f"the witness is valid: {where}")
-    if not verdict.details["minimal"]:
-        raise Disagreement(f"the witness was given up: {where}")
+    model = case.object
+    ops: list[Operation] = list(found.witness)
+    kept = frozenset(op.index for op in ops)
+    if case.valid(kept):
+        raise case.problem(f"the witness is valid: {found}")
+    if not found.details["minimal"]:
+        raise case.problem(f"the witness was given up: {found}")
     for op in ops:
         gone = {op.index}
         while more := {
             p.index for p in ops if p.index not in gone and any(rests(model, p, q) for q in ops if q.index in gone)
         }:
             gone |= more
-        if not valid(kept - gone):
-            raise Disagreement(f"{op} is not needed: {where}")
+        if not case.valid(kept - gone):
+            raise case.problem(f"{op} is not needed: {found}")
         # What was never answered has causes only as far as somebody who did return rests on it.
         until = op.end
         if op.type == "info":
             until = max((p.end for p in ops if p.type != "info" and rests(model, p, op)), default=-1)
-        for other in history.operations():
+        for other in case.history.operations():
             if (
                 other.key == op.key
                 and other.type != "fail"
@@ -104,7 +148,7 @@ def witness(history: History, name: str, verdict: Verdict, where: str) -> None:
                 and other.index not in kept
                 and rests(model, op, other)
             ):
-                raise Disagreement(f"{op} rests on {other}, which is missing: {where}")
+                raise case.problem(f"{op} rests on {other}, which is missing: {found}")
 
 
 def main() -> int:

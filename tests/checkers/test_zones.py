@@ -20,19 +20,36 @@ CASTS: dict[str, list[tuple[str, Any]]] = {
 }
 
 
+INITIALS = (0, 1, "start", True)
+
+
+def at_random(cast: str, seed: int) -> History:
+    """The operations of a cast at random moments, some of them never answered."""
+    random = Random(f"{cast}-{seed}")
+    operations: list[dict[str, Any]] = []
+    for process, (f, value) in enumerate(CASTS[cast]):
+        call = random.randrange(30)
+        end = call + random.randrange(1, random.choice((4, 30)))
+        lost = f != "read" and random.random() < 0.1
+        operations.append({"process": process, "f": f, "value": value, "call": call, "return": None if lost else end})
+    return History.from_operations(operations)
+
+
+def from_initial(model: str, initial: Any, seed: int) -> History | None:
+    """A random history of an object that did not start from nil; None if it makes no sense to the model."""
+    random = Random(f"initial-{model}-{seed}")
+    history = generate.history(random, generate.shape(random, model))
+    if initial not in (0, 1):
+        history = History.from_events([(e.type, e.process, e.f, e.key, e.value or initial) for e in history])
+    pairs = all(isinstance(op.value, list) for op in history.operations() if op.f == "cas")
+    return history if pairs else None
+
+
 @pytest.mark.parametrize("cast", CASTS)
 def test_zones_agree_with_brute_force_at_random_moments(cast: str) -> None:
     outcomes = set()
     for seed in range(400):
-        random = Random(f"{cast}-{seed}")
-        operations: list[dict[str, Any]] = []
-        for process, (f, value) in enumerate(CASTS[cast]):
-            call = random.randrange(30)
-            end = call + random.randrange(1, random.choice((4, 30)))
-            lost = f != "read" and random.random() < 0.1
-            fields = {"process": process, "f": f, "value": value, "call": call, "return": None if lost else end}
-            operations.append(fields)
-        history = History.from_operations(operations)
+        history = at_random(cast, seed)
         verdict = check(history, model="kv")
         if verdict.outcome != "unknown":
             assert bool(verdict) == oracle.linearizable(history, "kv"), verdict
@@ -40,17 +57,13 @@ def test_zones_agree_with_brute_force_at_random_moments(cast: str) -> None:
     assert outcomes == ({"invalid"} if cast == "a circle" else {"valid", "invalid"})
 
 
-@pytest.mark.parametrize("initial", [0, 1, "start", True])
+@pytest.mark.parametrize("initial", INITIALS)
 def test_another_first_value_is_respected(initial: Any) -> None:
     for model in generate.FAST:
         outcomes = set()
         for seed in range(150):
-            random = Random(f"initial-{model}-{seed}")
-            history = generate.history(random, generate.shape(random, model))
-            events = list(history)
-            if initial not in (0, 1):
-                history = History.from_events([(e.type, e.process, e.f, e.key, e.value or initial) for e in events])
-            if any(op.f == "cas" and not isinstance(op.value, list) for op in history.operations()):
+            history = from_initial(model, initial, seed)
+            if history is None:
                 continue
             verdict = check(history, model=models.by_name(model, initial=initial))
             if verdict.outcome != "unknown":

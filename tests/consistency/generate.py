@@ -1,7 +1,5 @@
-"""Random small histories for every consistency: replicas that lag, writes once each, a few sessions and keys.
-
-A simulated store keeps one log per replica; writes spread with delays of their own, so that reads are stale in all the
-ways that there are. The seed decides everything.
+"""Random small histories for every consistency: a few sessions and keys, every value written once, and reads that are
+stale in all the ways that there are; and histories that end with final reads. The seed decides everything.
 """
 
 from __future__ import annotations
@@ -9,85 +7,7 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
-import msgspec
-
 from checkers import History
-
-
-class Shape(msgspec.Struct, frozen=True):
-    """What a history looks like. ``lag`` is how far a read may trail behind, ``tidy`` how likely each rule is kept."""
-
-    operations: int = 7
-    sessions: int = 3
-    keys: int = 2
-    lag: int = 2
-    tidy: float = 0.7
-    info: float = 0.0
-
-
-def shape(random: Random) -> Shape:
-    return Shape(
-        operations=random.randint(3, 8),
-        sessions=random.randint(2, 3),
-        keys=random.choice((1, 1, 2, 2, 3)),
-        lag=random.choice((0, 1, 1, 2, 3)),
-        tidy=random.choice((0.6, 0.85, 0.95, 1.0)),
-        info=random.choice((0.0, 0.0, 0.2)),
-    )
-
-
-def history(random: Random, what: Shape) -> History:
-    """Sessions read from a log of writes: at a place of their own, which may fall behind, jump back, or skip some."""
-    events: list[dict[str, Any]] = []
-    log: list[tuple[int, int, int]] = []  # key, value, session
-    place = [0] * what.sessions
-    orders: list[list[int]] = [[] for _ in range(what.sessions)]  # the order in which a session has seen the log
-    process = list(range(what.sessions))
-    fresh = what.sessions
-    open_now: dict[int, dict[str, Any]] = {}
-    left = what.operations
-    clock = 0
-    while left or open_now:
-        clock += random.randint(0, 3)
-        session = random.randrange(what.sessions)
-        if session in open_now:
-            events.append({**open_now.pop(session), "time": clock})
-            if events[-1]["type"] == "info":
-                process[session], fresh = fresh, fresh + 1
-            continue
-        if not left:
-            continue
-        left -= 1
-        key = random.randrange(what.keys)
-        common = {"process": process[session], "session": f"s{session}", "key": f"k{key}"}
-        seen = orders[session]
-        if random.random() < 0.45:
-            value = len(log) + 1
-            lost = random.random() < what.info
-            if not lost or random.random() < 0.7:
-                log.append((key, value, session))
-                if random.random() < what.tidy:
-                    seen.append(len(log) - 1)
-            else:
-                log.append((-1, value, session))
-            events.append({**common, "type": "invoke", "f": "write", "value": value, "time": clock})
-            open_now[session] = {**common, "type": "info" if lost else "ok", "f": "write", "value": value}
-            continue
-        fresh_writes = [i for i in range(len(log)) if i not in seen]
-        upto = max(len(log) - random.randint(0, what.lag), place[session] if random.random() < what.tidy else 0)
-        place[session] = max(place[session], upto)
-        for i in fresh_writes:
-            if i < upto and (random.random() < what.tidy or log[i][0] == key):
-                # Late news go to the end, as a session would see them, or to where the log has them.
-                at = len(seen) if random.random() < 0.5 else sum(j < i for j in seen)
-                seen.insert(at, i)
-        values = [log[i][1] for i in seen if log[i][0] == key]
-        saw = values[-1] if values else None
-        if values and random.random() > what.tidy:
-            saw = random.choice([*values, None])
-        events.append({**common, "type": "invoke", "f": "read", "value": None, "time": clock})
-        open_now[session] = {**common, "type": "ok", "f": "read", "value": saw}
-    return History.from_events(events)
 
 
 def wild(
@@ -100,10 +20,11 @@ def wild(
     info: float = 0.0,
     reads: float = 0.6,
     cas: float = 0.0,
+    near_miss: bool = False,
 ) -> History:
-    """Reads return any value of their key, mostly one written lately and now and then one of the future.
-
-    A share ``cas`` of the updates compare and set: they find what a read would.
+    """Reads return the value that was written last, or with the chance ``old`` any value of their key, now and then
+    one of the future. A share ``cas`` of the updates compare and set: they find what a read would. A near-miss has one
+    read that returns another value of its key.
     """
     asked: list[tuple[int, int, bool]] = []
     for _ in range(operations):
@@ -141,69 +62,108 @@ def wild(
     for other in sorted(open_now):
         clock += random.randint(0, 3)
         events.append({**open_now[other], "time": clock})
+    answers = [event for event in events if event["f"] == "read" and event["type"] == "ok"]
+    if near_miss and answers:
+        changed = random.choice(answers)
+        values = [writes[m] for m in writes if asked[m][1] == int(changed["key"][1:])]
+        changed["value"] = random.choice([None, *values])
     return History.from_events(events)
 
 
 def ended(random: Random, model: str) -> History:
-    """Updates, then final reads on two replicas that may have lost something or disagree."""
+    """Updates of one or two keys, then final reads on two replicas that may have lost something or disagree.
+
+    Now and then nobody names replicas, an update says that it changed nothing, a final read is never answered, or
+    somebody is still at it when the end begins.
+    """
     events: list[dict[str, Any]] = []
     clock, fresh = 0, 100
-    applied: list[tuple[str, Any]] = []
+    keys = random.choice(((None,), ("x",), ("x", "x", "y")))
+    named = random.random() < 0.85
+    applied: dict[Any, list[tuple[str, Any]]] = {key: [] for key in keys}
     open_now: dict[int, dict[str, Any]] = {}
-    for n in range(random.randint(1, 5)):
+    for n in range(random.randint(1, 6)):
         clock += random.randint(0, 2)
-        f, value = {
-            "kv": ("write", n + 1), "list": ("append", random.randint(1, 3)),
-            "set": (random.choice(("add", "add", "remove")), random.randint(1, 3)),
-            "counter": random.choice((("increment", None), ("decrement", None), ("add", random.randint(1, 3)))),
-        }[model]  # fmt: skip
+        f, value = _update(random, model, n)
+        key = random.choice(keys)
         for other in sorted(open_now):
             if random.random() < 0.6:
+                clock += random.randint(0, 1)
                 events.append({**open_now.pop(other), "time": clock})
         fresh += 1
-        fields = {"process": fresh, "f": f, "key": "x", "value": value, "node": random.choice(("n1", "n2"))}
+        fields = {"process": fresh, "f": f, "key": key, "value": value}
+        if named:
+            fields["node"] = random.choice(("n1", "n2"))
         events.append({**fields, "type": "invoke", "time": clock})
-        kind = random.choice(("ok", "ok", "ok", "info"))
-        if kind == "ok" or random.random() < 0.5:
-            applied.append((f, value))
+        kind = random.choice(("ok", "ok", "ok", "info", "fail" if random.random() < 0.3 else "ok"))
+        refused = model != "counter" and f not in ("write", "append") and random.random() < 0.25
+        if kind == "ok" and refused:
+            fields["result"] = False
+        elif kind == "ok" or (kind == "info" and random.random() < 0.5):
+            applied[key].append((f, value[1] if f == "cas" else value))
         open_now[fresh] = {**fields, "type": kind}
-        if random.random() < 0.3:
-            seen = _result(random, model, applied, 0.2)
-            events.append({"type": "invoke", "process": 1, "f": "read", "key": "x", "value": None, "time": clock})
-            events.append(
-                {"type": "ok", "process": 1, "f": "read", "key": "x", "value": seen, "node": "n1", "time": clock}
-            )
+        if random.random() < 0.35:
+            seen = _result(random, model, applied[key], 0.2)
+            fields = {"process": 1, "f": "read", "key": key, **({"node": "n1"} if named else {})}
+            events.append({**fields, "type": "invoke", "value": None, "time": clock})
+            clock += random.randint(0, 2)
+            events.append({**fields, "type": "ok", "value": seen, "time": clock})
     for other in sorted(open_now):
-        if random.random() < 0.97:
+        if random.random() < 0.98:
             events.append({**open_now.pop(other), "time": clock})
     final = random.random() < 0.97
-    wrong = random.choice((0.0, 0.0, 0.3))
+    wrong = random.choice((0.0, 0.4)) if model == "set" else random.choice((0.0, 0.0, 0.4))
     nodes = ("n1", "n2") if random.random() < 0.95 else ("n1",)
-    first = _result(random, model, applied, wrong)
-    for node in nodes:
-        clock += 1
-        seen = first if random.random() < 0.8 else _result(random, model, applied, 0.5)
-        fields = {"process": node, "f": "read", "key": "x", "node": node, "final": final}
-        events.append({**fields, "type": "invoke", "value": None, "time": clock})
-        events.append({**fields, "type": "ok", "value": seen, "time": clock})
+    for key in dict.fromkeys(keys):
+        first = _result(random, model, applied[key], wrong)
+        for node in nodes:
+            clock += 1
+            seen = (
+                first
+                if random.random() < (0.5 if model == "set" else 0.7)
+                else _result(random, model, applied[key], 0.5)
+            )
+            fields = {"process": f"{node} {key}", "f": "read", "key": key, "final": final}
+            if named:
+                fields["node"] = node
+            events.append({**fields, "type": "invoke", "value": None, "time": clock})
+            kind = "ok" if random.random() < 0.98 else "info"
+            events.append({**fields, "type": kind, "value": seen if kind == "ok" else None, "time": clock})
+    for other in sorted(open_now):
+        events.append({**open_now.pop(other), "time": clock})
     return History.from_events(events)
 
 
+def _update(random: Random, model: str, n: int) -> tuple[str, Any]:
+    """What is asked for, and with what."""
+    if model == "kv":
+        f = random.choice(("write", "write", "write", "cas", "delete"))
+        return f, [n, n + 1] if f == "cas" else n + 1 if f == "write" else None
+    if model == "list":
+        return "append", random.randint(1, 3)
+    if model == "set":
+        return random.choice(("add", "add", "remove")), random.randint(1, 3)
+    return random.choice((("increment", None), ("decrement", None), ("add", random.randint(-1, 3))))
+
+
 def _result(random: Random, model: str, applied: list[tuple[str, Any]], wrong: float) -> Any:
+    """What a replica holds that has missed some of what was applied."""
     applied = [update for update in applied if random.random() >= wrong]
     if model == "counter":
-        return sum(-1 if f == "decrement" else value or 1 for f, value in applied)
+        total = sum(-1 if f == "decrement" else 1 if value is None else value for f, value in applied)
+        return total or random.choice((0, None))
     if model == "kv":
-        return (
-            random.choice([None, 9, *(value for _, value in applied)]) if wrong else applied[-1][1] if applied else None
-        )
-    if model == "list":
-        return [value for _, value in applied]
+        if wrong and random.random() < 0.5:
+            return random.choice([None, 9, *(value for _, value in applied)])
+        return applied[-1][1] if applied else None
     there: list[int] = []
     for f, value in applied:
-        if f == "add" and value not in there:
+        if f == "append" or (f == "add" and value not in there):
             there.append(value)
         elif f == "remove" and value in there:
             there.remove(value)
-    random.shuffle(there)
-    return there
+    if model == "set":
+        random.shuffle(there)
+    if there and wrong and random.random() < 0.2:
+        there.append(random.choice((there[0], 7)))
+    return there or random.choice(([], None))

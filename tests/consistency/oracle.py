@@ -279,16 +279,22 @@ def guarantee(history: History, name: str) -> bool:
 # ---- bounded staleness
 
 
+def _observes(op: Operation) -> bool:
+    """A read, or an answer that says that nothing was done."""
+    same = op.f == "cas" and op.type == "ok" and op.value[0] == op.value[1]
+    return op.f in READS or same or (op.type == "ok" and op.result is False)
+
+
 def smallest_t(history: History) -> int | None:
     """The smallest Δ, by trying every one at which anything changes; None if no Δ is enough."""
     ops = done(history)
-    starts = [op.time for op in ops if op.f in READS]
+    starts = [op.time for op in ops if _observes(op)]
     moments = [event.time for event in history.events()]
     for t in sorted({0, 1, *(start - at for start in starts for at in moments if start > at), max(moments) + 1}):
 
         def before(a: Operation, b: Operation, t: int = t) -> bool:
             earlier = real_time_before(a, b)
-            if not t or b.f not in READS or not earlier:
+            if not t or not _observes(b) or not earlier:
                 return earlier
             return a.return_time is not None and a.return_time < b.time - t
 
@@ -304,10 +310,14 @@ def smallest_k(history: History) -> int | None:
     def rule(k: int) -> Rule:
         def step(state: Any, op: Operation) -> Iterator[Any]:
             versions = state or [None]
-            if op.f not in READS:
-                yield [*versions, op.value][-k:]
-            elif op.value in versions[-k:]:
-                yield state
+            if _observes(op):
+                # Whatever is observed must fit one of the versions; what changes something sees the last one.
+                if any(after == version for version in versions[-k:] for after in RULES["kv"](version, op)):
+                    yield versions
+            else:
+                for after in RULES["kv"](versions[-1], op):
+                    if not (op.f == "cas" and versions[-1] != op.value[0]):
+                        yield [*versions, after][-k:]
 
         return step
 
@@ -349,20 +359,47 @@ def _holds(model: str, op: Operation) -> Any:
     return (op.value or 0) if model == "counter" else op.value
 
 
+def _updates(history: History, key: Any) -> list[Operation]:
+    """What may have changed a key: an answer that says that nothing was done is believed."""
+    ops = [op for op in history.operations() if op.type != "fail" and op.key == key and op.f not in READS]
+    return [op for op in ops if not (op.type == "ok" and op.result is False)]
+
+
+def _left(op: Operation) -> Any:
+    """What an update of a register leaves."""
+    return None if op.f == "delete" else op.value[1] if op.f == "cas" else op.value
+
+
 def eventual(history: History, model: str) -> bool | None:
     """None: unknown."""
     groups, complete = final_groups(history)
-    ops = [op for op in history.operations() if op.type != "fail"]
     for reads in groups:
         for read in reads:
             if any(_holds(model, read) != _holds(model, other) for other in reads):
                 return False
-            written = [op.value for op in ops if op.key == read.key and op.f not in READS]
-            if model == "kv" and read.value is not None and read.value not in written:
+            updates = _updates(history, read.key)
+            if model == "kv" and read.value is not None and all(_left(op) != read.value for op in updates):
                 return False
-            if model in ("set", "list") and any(item not in written for item in read.value or []):
+            added = [op.value for op in updates if op.f in ("add", "append")]
+            if model in ("set", "list") and any(item not in added for item in read.value or []):
                 return False
     return True if complete else None
+
+
+def converged(history: History, model: str) -> dict[str, int | None]:
+    """Per key, how long after the last answered update somebody was still answered something else than in the end."""
+    found: dict[str, int | None] = {}
+    for reads in final_groups(history)[0]:
+        mine = [op for op in history.operations() if op.key == reads[0].key and op.type == "ok"]
+        ends = [op.return_time for op in mine if op.f not in READS and op.return_time is not None]
+        late = [
+            op.return_time
+            for op in mine
+            if op.f in READS and op.return_time is not None and _holds(model, op) != _holds(model, reads[0])
+        ]
+        name = "" if reads[0].key is None else str(reads[0].key)
+        found[name] = max([0, *(time - max(ends) for time in late)]) if ends else None
+    return found
 
 
 def no_lost_writes(history: History, model: str) -> bool | None:
@@ -370,17 +407,53 @@ def no_lost_writes(history: History, model: str) -> bool | None:
     groups, complete = final_groups(history)
     if groups and len({op.session for op in history.operations() if op.final}) == 1:
         complete = all(groups)  # one session reads the system
-    ops = [op for op in history.operations() if op.type != "fail" and op.f not in READS]
     for reads in groups:
         for read in reads:
-            mine = [op for op in ops if op.key == read.key]
+            mine = _updates(history, read.key)
             if not any(
                 _keeps(model, read, mine, subset) for subset in _subsets([op for op in mine if op.type == "info"])
             ):
                 return False
-    if not complete or not any(op.type == "ok" for op in ops):
+    keys = {op.key for op in history.operations()}
+    if not complete or not any(op.type == "ok" for key in keys for op in _updates(history, key)):
         return None
     return True
+
+
+def figures(history: History, model: str) -> dict[str, Any]:
+    """What became of the elements of sets or lists, as the docstring of `checkers.no_lost_writes` defines it."""
+    ops = [op for op in history.operations() if op.type != "fail"]
+    lost, never, stale, back, twice, worst = [], [], [], [], [], 0
+    for key in {op.key for op in ops}:
+        updates = _updates(history, key)
+        reads = [op for op in ops if op.key == key and op.f in READS and op.type == "ok"]
+        final = [op for op in reads if op.final]
+        for element in {item for op in reads for item in op.value or []} | {op.value for op in updates}:
+            place = element if key is None else [key, element]
+            adds = [op for op in updates if op.f != "remove" and op.value == element]
+            removes = [op for op in updates if op.f == "remove" and op.value == element]
+            often = max(len(adds), 1) if model == "list" else 1
+            if any((op.value or []).count(element) > often for op in reads):
+                twice.append(place)
+            if not adds:
+                continue
+            having = [op for op in reads if element in (op.value or [])]
+            if not having:
+                never.append(place)
+            if any(op.type == "ok" and all(real_time_before(add, op) for add in adds) for op in removes):
+                back += [place] * any(op in having for op in final)
+            proofs = [op for op in [*adds, *having] if op.type == "ok"]
+            if removes or not proofs:
+                continue
+            proof = min(proofs, key=lambda op: op.return_index or 0)
+            missed = [op for op in reads if real_time_before(proof, op) and op not in having]
+            if any(op not in having for op in final):
+                lost.append(place)
+            elif missed:
+                stale.append(place)
+                worst = max(worst, *(op.time - (proof.return_time or 0) for op in missed))
+    named = {"lost": lost, "never-read": never, "stale": stale, "resurrected": back, "duplicated": twice}
+    return {**{name: sorted(places, key=str) for name, places in named.items()}, "worst-stale": worst}
 
 
 def _subsets(ops: list[Operation]) -> Iterator[list[Operation]]:
@@ -392,7 +465,10 @@ def _keeps(model: str, read: Operation, mine: list[Operation], happened: list[Op
     """Whether the final read keeps all that was acknowledged, if just these unanswered operations happened."""
     certain = [op for op in mine if op.type == "ok"]
     if model == "counter":
-        return (read.value or 0) == sum(-1 if op.f == "decrement" else op.value or 1 for op in [*certain, *happened])
+        changes = [
+            (-1 if op.f == "decrement" else 1) * (1 if op.value is None else op.value) for op in certain + happened
+        ]
+        return bool((read.value or 0) == sum(changes))
     if model == "list":
         left = list(read.value or [])
         for op in certain:
@@ -414,6 +490,6 @@ def _keeps(model: str, read: Operation, mine: list[Operation], happened: list[Op
         return True
     # Some write of the value may have been the last: nothing acknowledged began after it was over.
     return any(
-        op.value == read.value and not any(real_time_before(op, other) for other in certain)
+        _left(op) == read.value and not any(real_time_before(op, other) for other in certain)
         for op in [*certain, *happened]
     )

@@ -5,19 +5,21 @@ them.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
+from itertools import accumulate
 from random import Random
 from typing import Any
 
 import msgspec
 
 from checkers import History, check, sequential
+from checkers.lattice import EDGES, models
 from tests.checkers import generate as objects
 from tests.consistency import generate, oracle
 
 
 class Subject(msgspec.Struct, frozen=True):
-    """``judge`` and ``oracle`` answer True, False, or None for unknown."""
+    """``judge`` and ``oracle`` answer True, False, or None for unknown, or a tuple of that and what else they found."""
 
     generate: Callable[[Random], History]
     judge: Callable[[History], Any]
@@ -29,19 +31,19 @@ def verdict(history: History, name: str, model: str) -> bool | None:
     return None if found.outcome == "unknown" else bool(found)
 
 
-def _wild(random: Random) -> History:
+def small(random: Random) -> History:
     """Small enough for brute force over orders, and about as often valid as not for each of the stronger models."""
-    if random.random() < 0.1:
-        return generate.history(random, generate.shape(random))
     sessions = random.choice((2, 2, 3, 3, 4))
+    old = random.choice((0.0, 0.0, 0.3, 0.6, 0.9, 0.9))
     return generate.wild(
         random,
         random.randint(6, 9),
         sessions,
         random.choice((1, 1, 2, 2, 3)),
-        old=random.choice((0.3, 0.6, 0.9)),
+        old=old,
         info=random.choice((0.0, 0.0, 0.2)),
         reads=random.choice((0.5, 0.6)),
+        near_miss=not old and random.random() < 0.5,
     )
 
 
@@ -73,9 +75,25 @@ def _long(
     return draw
 
 
+def longer(random: Random) -> History:
+    """Long enough to break what a session is promised about its own reads and writes, and about those of others."""
+    return generate.wild(
+        random,
+        random.randint(10, 22),
+        random.choice((2, 3)),
+        random.choice((1, 1, 2)),
+        old=random.choice((0.0, 0.6, 0.8, 1.0, 1.0)),
+        info=random.choice((0.0, 0.0, 0.2)),
+        reads=0.6,
+    )
+
+
+@cache
 def _object(model: str) -> Callable[[Random], History]:
+    """Histories of any object, of sessions that go on after what was never answered."""
+
     def draw(random: Random) -> History:
-        return _with_sessions(objects.history(random, objects.shape(random, model), near_miss=0.95))
+        return _with_sessions(objects.history(random, objects.shape(random, model), changes=(8, 16, 32)))
 
     return draw
 
@@ -98,12 +116,17 @@ def _with_sessions(history: History) -> History:
 
 def _orders(name: str, model: str, truth: Callable[[History, str], bool]) -> Subject:
     def expected(history: History) -> bool | None:
-        return truth(history, model) if any(op.type == "ok" for op in history.operations()) else None
+        return truth(history, model) if _answered(history) else None
 
     return Subject(_object(model), lambda history: verdict(history, name, model), expected)
 
 
-def _registers(name: str, truth: Callable[[History], bool], draw: Callable[[Random], History] = _wild) -> Subject:
+@cache
+def _ended(model: str) -> Callable[[Random], History]:
+    return lambda random: generate.ended(random, model)
+
+
+def _registers(name: str, truth: Callable[[History], bool], draw: Callable[[Random], History] = small) -> Subject:
     return Subject(draw, lambda history: verdict(history, name, "kv"), truth)
 
 
@@ -113,6 +136,16 @@ def _timed(random: Random) -> History:
         random, random.randint(4, 7), random.choice((2, 3)), random.choice((1, 1, 2)), old=random.choice((0.3, 0.6)),
         info=random.choice((0.0, 0.2)), reads=0.55,
     )  # fmt: skip
+
+
+def _timed_object(random: Random) -> History:
+    """As much, with cas, deletes and refusals."""
+    shape = msgspec.structs.replace(objects.shape(random, "kv"), operations=random.randint(3, 7))
+    events = list(_with_sessions(objects.history(random, shape, changes=(2, 4, 8))))
+    times = accumulate(random.randint(0, 3) for _ in events)
+    return History.from_events(
+        [msgspec.structs.replace(event, time=time) for event, time in zip(events, times, strict=True)]
+    )
 
 
 def _figure(history: History, name: str) -> Any:
@@ -142,8 +175,36 @@ def _by_forced_orders(history: History, name: str) -> bool | None:
         sequential._FORCED = usual
 
 
+def _answered(history: History) -> bool:
+    return any(op.type == "ok" for op in history.operations())
+
+
 def _reads(history: History) -> bool:
-    return any(op.type == "ok" and op.f == "read" for op in history.operations())
+    return any(op.type == "ok" and op.f in ("read", "get") for op in history.operations())
+
+
+def _convergence(history: History, model: str) -> Any:
+    found = check(history, "eventual", model=model)
+    return (None if found.outcome == "unknown" else bool(found)), found.details.get("converged")
+
+
+def _true_convergence(history: History, model: str) -> Any:
+    true = oracle.eventual(history, model)
+    return true, oracle.converged(history, model) if true else None
+
+
+def _losses(history: History, model: str) -> Any:
+    found = check(history, "no-lost-writes", model=model)
+    figures = {name: value for name, value in found.details.items() if name in _FIGURES}
+    return (None if found.outcome == "unknown" else bool(found)), figures
+
+
+_FIGURES = ("lost", "never-read", "stale", "worst-stale", "resurrected", "duplicated")
+
+
+def _true_losses(history: History, model: str) -> Any:
+    judged = model in ("set", "list") and bool(oracle.final_groups(history)[0])
+    return oracle.no_lost_writes(history, model), oracle.figures(history, model) if judged else {}
 
 
 SUBJECTS: dict[str, Subject] = {
@@ -155,11 +216,28 @@ SUBJECTS: dict[str, Subject] = {
         )
         for figure in ("t", "k")
     },
+    **{
+        f"bounded-staleness with cas, the smallest {figure}": Subject(
+            _timed_object,
+            lambda history, figure=figure: _figure(history, figure) if _reads(history) else None,  # type: ignore[misc]
+            lambda history, figure=figure: _true_figure(history, figure) if _reads(history) else None,  # type: ignore[misc]
+        )
+        for figure in ("t", "k")
+    },
+    **{
+        f"{name} of kv by forced orders": Subject(
+            _object("kv"),
+            lambda history, name=name: _by_forced_orders(history, name),  # type: ignore[misc]
+            lambda history, truth=truth: truth(history, "kv") if _answered(history) else None,  # type: ignore[misc]
+        )
+        for name, truth in (("sequential", oracle.sequential), ("osc(u)", oracle.osc_u))
+    },
+    "linearizable": _registers("linearizable", lambda history: oracle.linearizable(history, "kv")),
     "sequential": _registers("sequential", lambda history: oracle.sequential(history, "kv")),
     "osc(u)": _registers("osc(u)", lambda history: oracle.osc_u(history, "kv")),
     **{
         f"{name} by forced orders": Subject(
-            _wild,
+            small,
             lambda history, name=name: _by_forced_orders(history, name),  # type: ignore[misc]
             lambda history, truth=truth: truth(history, "kv"),  # type: ignore[misc]
         )
@@ -169,24 +247,10 @@ SUBJECTS: dict[str, Subject] = {
     "ccv": _registers("ccv", oracle.ccv),
     "cm": _registers("cm", oracle.cm),
     "pram": _registers("pram", oracle.pram),
-    "read-your-writes": _registers(
-        "read-your-writes",
-        lambda h: oracle.guarantee(h, "read-your-writes"),
-        _long((8, 11), (1, 2, 3), (2, 3), (0.6, 1.0)),
-    ),
-    "monotonic-reads": _registers(
-        "monotonic-reads", lambda h: oracle.guarantee(h, "monotonic-reads"), _long((10, 16), (1, 2), (2, 3), (0.6, 1.0))
-    ),
-    "monotonic-writes": _registers(
-        "monotonic-writes",
-        lambda h: oracle.guarantee(h, "monotonic-writes"),
-        _long((12, 20), (1, 2), (2, 3), (0.6, 1.0)),
-    ),
-    "writes-follow-reads": _registers(
-        "writes-follow-reads",
-        lambda h: oracle.guarantee(h, "writes-follow-reads"),
-        _long((14, 22), (1, 2), (2, 3), (0.6, 1.0)),
-    ),
+    **{
+        name: _registers(name, lambda history, name=name: oracle.guarantee(history, name), longer)  # type: ignore[misc]
+        for name in ("read-your-writes", "monotonic-reads", "monotonic-writes", "writes-follow-reads")
+    },
     **{
         f"{name} with cas": _registers(name, truth, _swapping)
         for name, truth in (("cc", oracle.cc), ("ccv", oracle.ccv), ("cm", oracle.cm), ("pram", oracle.pram))
@@ -202,41 +266,81 @@ SUBJECTS: dict[str, Subject] = {
     },
     **{
         f"{name} of {model}": _orders(name, model, truth)
-        for name, truth in (("sequential", oracle.sequential), ("osc(u)", oracle.osc_u))
+        for name, truth in (
+            ("linearizable", oracle.linearizable),
+            ("sequential", oracle.sequential),
+            ("osc(u)", oracle.osc_u),
+        )
         for model in ("register", "cas-register", "set", "queue", "kv-append")
     },
     **{
         f"eventual of {model}": Subject(
-            lambda random, model=model: generate.ended(random, model),  # type: ignore[misc]
-            lambda history, model=model: verdict(history, "eventual", model),  # type: ignore[misc]
-            lambda history, model=model: oracle.eventual(history, model),  # type: ignore[misc]
+            _ended(model),
+            lambda history, model=model: _convergence(history, model),  # type: ignore[misc]
+            lambda history, model=model: _true_convergence(history, model),  # type: ignore[misc]
         )
         for model in ("kv", "set", "list", "counter")
     },
     **{
         f"no-lost-writes of {model}": Subject(
-            lambda random, model=model: generate.ended(random, model),  # type: ignore[misc]
-            lambda history, model=model: verdict(history, "no-lost-writes", model),  # type: ignore[misc]
-            lambda history, model=model: oracle.no_lost_writes(history, model),  # type: ignore[misc]
+            _ended(model),
+            lambda history, model=model: _losses(history, model),  # type: ignore[misc]
+            lambda history, model=model: _true_losses(history, model),  # type: ignore[misc]
         )
         for model in ("kv", "set", "list", "counter")
     },
 }
 
 
-def compare(name: str, number: int) -> str:
-    """Judge one random history twice. "valid", "invalid" or "unknown" where both agree; raises AssertionError
-    elsewhere.
-    """
-    subject = SUBJECTS[name]
-    history = subject.generate(Random(f"{name}/{number}"))
-    found, true = subject.judge(history), subject.oracle(history)
+class Drawn(msgspec.Struct, frozen=True):
+    """A random history for a subject, and what brute force says of it."""
+
+    name: str
+    history: History
+    true: Any
+
+
+def drawn(name: str, number: int) -> Drawn:
+    history = SUBJECTS[name].generate(Random(f"{name}/{number}"))
+    return Drawn(name, history, SUBJECTS[name].oracle(history))
+
+
+def judged(case: Drawn) -> str:
+    """Judge it: "valid", "invalid" or "unknown". Raises AssertionError where the checker and brute force differ."""
+    true, found = case.true, SUBJECTS[case.name].judge(case.history)
     if found != true or type(found) is not type(true):
-        events = "\n".join(map(str, history))
-        raise AssertionError(f"{name}, history {number}: the checker says {found}, brute force {true}\n{events}")
-    if true is None and "bounded" not in name:
+        events = "\n".join(map(str, case.history))
+        raise AssertionError(f"{case.name}: the checker says {found}, brute force {true}\n{events}")
+    true = true[0] if isinstance(true, tuple) else true
+    if true is None and "bounded" not in case.name:
         return "unknown"
     # t = 0 and k = 1 are the linearizable ones.
-    return (
-        "valid" if true is True or (true is not False and true == ("k" in name.rsplit(maxsplit=1)[-1])) else "invalid"
-    )
+    k = "k" in case.name.rsplit(maxsplit=1)[-1]
+    return "valid" if true is True or (true is not False and true == k) else "invalid"
+
+
+def compare(name: str, number: int) -> str:
+    """Judge one random history twice."""
+    return judged(drawn(name, number))
+
+
+def pools() -> dict[str, list[str]]:
+    """Subjects that are drawn alike and so can share their histories, by the first of them."""
+    found: dict[Callable[[Random], History], list[str]] = {}
+    for name, subject in SUBJECTS.items():
+        found.setdefault(subject.generate, []).append(name)
+    return {names[0]: names for names in found.values()}
+
+
+def shared(names: list[str], number: int, *, edges: bool = True) -> dict[str, str]:
+    """Judge one history for each of these, and look at the edges of the lattice: between all models, or them alone."""
+    history = SUBJECTS[names[0]].generate(Random(f"shared/{names[0]}/{number}"))
+    found = {name: judged(Drawn(name, history, SUBJECTS[name].oracle(history))) for name in names}
+    of = {name.partition(" of ")[0]: outcome for name, outcome in found.items()}
+    if edges and names[0] in models():
+        of |= {name: str(check(history, name, "kv").outcome) for name in models() if name not in of}
+    for above, below in EDGES:
+        if (of.get(above), of.get(below)) == ("valid", "invalid"):
+            events = "\n".join(map(str, history))
+            raise AssertionError(f"{names[0]}, history {number}: {above} but not {below}\n{events}")
+    return found

@@ -11,7 +11,8 @@ import pytest
 
 from checkers import check
 from checkers.lattice import APART, models, weaker
-from tests.consistency import generate
+from tests.consistency import generate, oracle
+from tests.consistency.diagrams import drawn
 from tests.consistency.subjects import SUBJECTS, compare
 
 HISTORIES = 250
@@ -23,13 +24,18 @@ def test_a_checker_agrees_with_brute_force(name: str) -> None:
     for number in range(HISTORIES):
         tally[compare(name, number)] += 1
     # Neither answer may be rare, or agreement would mean little.
-    assert min(tally["valid"], tally["invalid"]) >= 0.1 * HISTORIES, tally
+    assert 0.3 <= tally["valid"] / (tally["valid"] + tally["invalid"]) <= 0.74, tally
 
 
-@pytest.mark.parametrize(("name", "number"), [("writes-follow-reads", 623)])
-def test_what_a_sweep_once_found_stays_right(name: str, number: int) -> None:
+def test_what_a_sweep_once_found_stays_right() -> None:
     """A session that read its own write before it made it, and then overwrote it."""
-    assert compare(name, number) == "invalid"
+    history = drawn("""
+        s0: [x?3]       [y?-]        [y?2]         [x?6] [y?7]
+        s1: [x=1] [y=2] [x?-] [x=4] [y?5] [y=5] [x=6] [y=7] [x?6] [y?7] [x=8] [y?5]
+        s2: [x=3]
+    """)
+    assert check(history, "writes-follow-reads", model="kv").outcome == "invalid"
+    assert not oracle.guarantee(history, "writes-follow-reads")
 
 
 @pytest.mark.parametrize("part", range(4))

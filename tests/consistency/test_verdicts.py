@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from benchmarks.consistency import replicated_log
-from checkers import BadHistory, History, check
+from checkers import BadHistory, History, check, sequential
 from checkers.lattice import EDGES, graph, models, strongest
 from tests.consistency import generate, oracle
 from tests.consistency.diagrams import drawn
@@ -144,6 +144,30 @@ def test_a_long_refutation_keeps_only_what_it_needs() -> None:
         assert (verdict.outcome, verdict.details["method"]) == ("invalid", "forced")
         assert verdict.details["minimal"]
         assert len(verdict.witness) <= 6, "two writes, and two sessions that read them in opposite orders"
+
+
+def test_a_cas_from_a_value_to_itself_is_no_update_whose_real_time_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Process 0 lags: its cas fits the first put of 1 only, although 2 had been put before it began."""
+    calls: list[tuple[int, str, Any]] = [(1, "put", 1), (1, "put", 2), (0, "cas", [1, 1]), (0, "get", 1)]
+    history = History.from_events([(kind, who, f, value) for who, f, value in calls for kind in ("invoke", "ok")])
+    for forced in (0, 1 << 30):
+        monkeypatch.setattr(sequential, "_FORCED", forced)
+        assert check(history, "osc(u)", model="kv")
+
+
+@pytest.mark.parametrize("name", models())
+def test_a_delete_that_found_nothing_has_seen_what_an_unanswered_delete_did(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sequential, "_FORCED", 0)
+    common = {"process": 0, "session": "a", "key": "x"}
+    history = History.from_events([
+        {**common, "type": "invoke", "f": "put", "value": 1}, {**common, "type": "ok", "f": "put", "value": 1},
+        {**common, "type": "invoke", "f": "delete"}, {**common, "type": "info", "f": "delete"},
+        {**common, "type": "invoke", "f": "delete", "process": 1},
+        {**common, "type": "ok", "f": "delete", "process": 1, "result": False},
+    ])  # fmt: skip
+    assert check(history, name, model="kv").outcome != "invalid"
 
 
 # ---- causal and sessions
@@ -330,6 +354,27 @@ def test_a_read_of_the_future_is_never_fresh_enough() -> None:
     assert verdict.details["t"] is None
 
 
+def test_a_cas_from_a_value_to_itself_is_as_old_as_a_read() -> None:
+    calls: list[tuple[int, str, Any]] = [(0, "put", 1), (0, "put", 2), (1, "cas", [1, 1])]
+    events = [(kind, *call) for call in calls for kind in ("invoke", "ok")]
+    fields = ("type", "process", "f", "value")
+    rows = [{**dict(zip(fields, event, strict=True)), "time": 10 * n} for n, event in enumerate(events)]
+    # The second put is answered at 30, the cas is called at 40.
+    assert (
+        check(
+            History.from_events(
+                [
+                    *rows,
+                    {"type": "invoke", "process": 2, "f": "get", "time": 60},
+                    {"type": "ok", "process": 2, "f": "get", "value": 2, "time": 70},
+                ]
+            ),
+            "bounded-staleness",
+        ).details["t"]
+        == 10
+    )
+
+
 def test_without_times_only_k_is_judged() -> None:
     events = [("invoke", 0, "write", 1), ("ok", 0, "write", 1), ("invoke", 0, "read", None), ("ok", 0, "read", None)]
     history = History.from_events(events)
@@ -454,8 +499,6 @@ def test_one_altered_read_and_swapped_replicas_are_found() -> None:
 
 
 def test_the_forced_orders_and_the_search_agree(monkeypatch: pytest.MonkeyPatch) -> None:
-    from checkers import sequential
-
     for number in range(200):
         random = Random(f"forced/{number}")
         history = generate.wild(random, 10, 3, 2, old=0.5, info=0.1)
