@@ -37,7 +37,8 @@ def judge(history: History, model: Model, budget: Budget) -> Verdict:
         for other in reads[1:]:
             if content(shape, other) != content(shape, reads[0]):
                 reason = f"replicas disagree{where}: {_difference(shape, reads[0], other)}"
-                return invalid(NAME, reason, [reads[0], other], **details)
+                named = {} if key is None else {"key": key}
+                return invalid(NAME, reason, [reads[0], other], **details, **named)
         strange = _unwritten(finals, model, shape, key, reads[0])
         if strange is not None:
             return invalid(NAME, f"{strange}{where} was never written, but {_who(reads[0])}", [reads[0]], **details)

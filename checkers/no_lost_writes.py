@@ -50,7 +50,8 @@ def judge(history: History, model: Model, budget: Budget) -> Verdict:
         for read in reads:
             found = lost(read, updates.get(key, []), model)
             if found is not None:
-                return invalid(NAME, found[0] + _further(details), [*found[1], read], **details)
+                where = {} if key is None else {"key": key}
+                return invalid(NAME, found[0] + _further(details), [*found[1], read], **details, **where)
     missing = finals.unasked()
     if missing is not None:
         return unknown(NAME, missing, **details)
@@ -139,9 +140,10 @@ def _counter(read: Operation, updates: list[Operation], model: Model) -> _Lost |
         possible = value in sums
     if possible:
         return None
+    of_key = "" if read.key is None else f" of {show(read.key)}"
     among = f"{certain}" if low == high else f"between {low} and {high}"
     return (
-        f"acknowledged changes add up to {certain}, the final value can be {among}; "
+        f"acknowledged changes{of_key} add up to {certain}, the final value can be {among}; "
         f"but {_where(read)} ended with {value}",
         [],
     )

@@ -116,6 +116,7 @@ def time_axis(axes: Axes, start: int, end: int) -> None:
     """A horizontal axis in seconds from `start` to `end` (nanoseconds)."""
     time_limits(axes, start, end)
     axes.set_xlabel("simulated time (s)")
+    axes.ticklabel_format(axis="x", useOffset=False)
     axes.grid(True, axis="x")
     axes.set_axisbelow(True)
     axes.tick_params(length=3)

@@ -208,7 +208,7 @@ def _row(lanes: dict[str, int], operation: Operation) -> int:
 
 
 def _text(operation: Operation) -> str:
-    return call(operation, 14)
+    return call(operation, 18)
 
 
 def _columns(shown: Sequence[Operation]) -> tuple[dict[int, float], dict[int, float], float]:

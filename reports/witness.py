@@ -21,7 +21,7 @@ from reports.palette import LIGHT, outcome_colour
 from reports.proof import convicting, headline, newer_write
 from reports.subject import Judged, Subject
 from reports.timeline import faults, heal_of
-from reports.words import SECOND, brief, plural, shorten, span
+from reports.words import MILLISECOND, SECOND, brief, plural, shorten, span
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -116,7 +116,7 @@ def _window(items: Sequence[Item]) -> tuple[int, int]:
         item.return_time for item in items if isinstance(item, Operation) and item.type != "info" and item.return_time
     ]
     low, high = min(starts), max([*starts, *ends])
-    air = max((high - low) // 14, 200_000)
+    air = max((high - low) // 14, 5 * MILLISECOND if high == low else 200_000)
     low = max(0, low - air)
     # The last bar's label stands to its right, where the eye ends up.
     last = max(items, key=lambda item: item.time, default=None)

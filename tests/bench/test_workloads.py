@@ -54,7 +54,7 @@ def test_every_replicated_log_serves_every_workload(kind: str, column: str) -> N
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_replicas_that_are_read_one_by_one_agree_in_the_end(kind: str) -> None:
-    seen = conduct(kind, "raft/follower-local", "expect.eventual=valid", "expect.no-lost-writes=valid")
+    seen = conduct(kind, "primary_backup/sync", "expect.eventual=valid", "expect.no-lost-writes=valid")
     verdicts = {each.name: each.verdict for each in seen.result.judged}
     assert verdicts["eventual"].details["replicas"] == 3
     assert seen.result.status == "as expected", seen.result.notes
@@ -176,12 +176,15 @@ def test_replicas_that_hold_different_sets_are_told_by_what_they_lack() -> None:
     events = [("c1", "n1", "add", element) for element in (1, 2, *common)]
     finals = [("f1", "n1", "read", [*common, 1]), ("f2", "n2", "read", [*common, 2])]
     history = History.from_events(
-        {"type": kind, "process": who, "f": f, "value": value, "final": f == "read", "node": node}
+        {"type": kind, "process": who, "f": f, "key": "x", "value": value, "final": f == "read", "node": node}
         for who, node, f, value in [*events, *finals]
         for kind in ("invoke", "ok")
     )
-    told = check(history, "eventual", model="set").reason
-    assert told == "replicas disagree: n2 returned no 1, as n1 did; n1 returned no 2, as n2 did (events 205, 207)"
+    eventual = check(history, "eventual", model="set")
+    assert eventual.details["key"] == "x"
+    assert eventual.reason == (
+        'replicas disagree on key "x": n2 returned no 1, as n1 did; n1 returned no 2, as n2 did (events 205, 207)'
+    )
     lost = check(history, "no-lost-writes", model="set")
-    assert "replica n1 ended without 2; 2 elements are lost: 1, 2" in lost.reason
-    assert str(lost.witness[-1]).startswith("read -> [100,101,102,…,195,196,197,198,199,1] (101 elements)")
+    assert 'replica n1 ended without 2; 2 elements are lost: "x" 1, "x" 2' in lost.reason
+    assert str(lost.witness[-1]).startswith('read "x" -> [100,101,102,…,195,196,197,198,199,1] (101 elements)')

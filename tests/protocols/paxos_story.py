@@ -1,4 +1,4 @@
-"""Stories of Paxos, Multi-Paxos and primary-backup, step by step, as pages that a person can follow.
+"""Stories of Paxos, Multi-Paxos, the synod and primary-backup, step by step, as pages that a person can follow.
 
 Every step is one handler: what happened, its effects in order, and the state that it left where that changed.
 """
@@ -33,6 +33,8 @@ from bench.protocols.paxos import Parameters as PaxosParameters
 from bench.protocols.paxos import Paxos
 from bench.protocols.primary_backup import Entry, PrimaryBackup, SyncPrimaryBackup
 from bench.protocols.primary_backup import Parameters as PrimaryBackupParameters
+from bench.protocols.synod import Parameters as SynodParameters
+from bench.protocols.synod import Synod
 from tests.bench.sansio import Cluster, Packet
 
 FOLDER = Path(__file__).with_name("transcripts")
@@ -52,6 +54,10 @@ def paxos(ids: tuple[NodeId, ...] = THREE, node: type[Paxos] = Paxos) -> Cluster
 
 def primary_backup(node: type[PrimaryBackup], entries_max: int = 64) -> Cluster:
     return Cluster(THREE, lambda id: node(id, THREE, PrimaryBackupParameters(entries_max=entries_max)))
+
+
+def synod(node: type[Synod] = Synod) -> Cluster:
+    return Cluster(THREE, lambda id: node(id, THREE, SynodParameters()))
 
 
 def packet(cluster: Cluster, kind: type[Message], sender: NodeId, to: NodeId) -> Packet:
@@ -156,12 +162,23 @@ def state(cluster: Cluster, id: NodeId) -> str:
             held,
         ]
         return "; ".join(part for part in parts if part)
+    if isinstance(node, Synod):
+        return "; ".join(_key(node, key) for key in sorted({*node.promised, *node.decided})) or "idle"
     assert isinstance(node, Paxos)
     instance = node.chosen.watermark + 1
     vote = node.votes.get(instance)
     cast = "no vote" if vote is None else f"voted in {vote.ballot} for {shown(vote.value)}"
     trying = f" with ballot {node.ballot}" if node.ballot else ""
     return f"{node.phase.value}{trying}; instance {instance}: promised {node.promised.get(instance, 0)}, {cast}"
+
+
+def _key(node: Synod, key: str) -> str:
+    attempt, vote = node.attempts.get(key), node.votes.get(key)
+    told = [f"{key}: promised {node.promised.get(key, 0)}"]
+    told += [f"voted in {vote.ballot} for {shown(vote.value)}"] if vote is not None else []
+    told += [f"tries ballot {attempt.ballot}"] if attempt is not None and not attempt.given_up else []
+    told += [f"decided {shown(node.decided[key])}"] if key in node.decided else []
+    return ", ".join(told)
 
 
 def shown(value: object) -> str:

@@ -16,7 +16,7 @@ from bench.protocols.primary_backup import (
     SyncPrimaryBackup,
 )
 from tests.bench.runs import Run, run, run_shipped
-from tests.bench.sansio import Cluster
+from tests.bench.sansio import Cluster, cuts
 from tests.protocols.paxos_story import Story, primary_backup
 
 MODES = ("primary_backup/async", "primary_backup/sync")
@@ -199,6 +199,60 @@ def test_a_log_that_outlives_its_epoch_on_disk_is_still_obeyed() -> None:
     story.cluster.disks["n2"].records.clear()
     story.restart("n2")
     assert server(story.cluster, "n2").epoch == server(story.cluster, "n1").epoch == 3
+
+
+def recover(cluster: Cluster, gone: NodeId) -> None:
+    """The others replace the primary without the one that is gone, which returns then, and all agree."""
+    cluster.drain(lambda packet: gone not in (packet.sender, packet.to))
+    others = [id for id in cluster.ids if id != gone]
+    for _ in range(2):  # the first who asks may hear of a higher epoch
+        for id in reversed(others):
+            if "suspect" in cluster.timers[id] and not any(server(cluster, o).role is Role.PRIMARY for o in others):
+                cluster.ring(id, "suspect")
+                cluster.drain(lambda packet: gone not in (packet.sender, packet.to))
+    for _ in range(5):
+        for id in cluster.ids:
+            if "heartbeat" in cluster.timers[id]:
+                cluster.ring(id, "heartbeat")
+        cluster.drain()
+
+
+def crashes(node: type[PrimaryBackup]) -> list[tuple[set[object], list[object]]]:
+    """What was answered, and what all hold in the end, for a crash after any effect of any handler of two updates."""
+    cluster = promoted(node).cluster
+    cluster.ask("c1", 1, add(1), "n1")
+    cluster.ask("c2", 1, add(2), "n1")
+    outcomes = []
+    while cluster.wire:
+        packet = cluster.wire[0]
+        for cut in cuts(cluster.fork().delivering(packet)):
+            twin = cluster.fork()
+            twin.delivering(packet)
+            for effect in cut.done:
+                twin.perform(packet.to, effect)
+            for write in cut.kept:
+                twin.disks[packet.to].write(write)
+            twin.start(packet.to)
+            recover(twin, packet.to)
+            answered = {answer.message.value for answer in twin.answers if isinstance(answer.message, Answer)}
+            outcomes.append((set[object](answered), contents(twin)))
+        cluster.deliver(packet)
+    return outcomes
+
+
+def test_a_crash_after_any_effect_loses_nothing_that_sync_has_answered() -> None:
+    outcomes = crashes(SyncPrimaryBackup)
+    assert len(outcomes) > 40
+    assert {frozenset(answered) for answered, _ in outcomes} == {frozenset(), frozenset({1}), frozenset({1, 2})}
+    for answered, held in outcomes:
+        assert held[0] == held[1] == held[2]
+        assert answered <= set(held[0] if isinstance(held[0], tuple) else ())
+
+
+def test_the_same_crashes_lose_what_async_has_answered_and_all_agree() -> None:
+    outcomes = crashes(PrimaryBackup)
+    assert all(held[0] == held[1] == held[2] for _, held in outcomes)
+    assert any(not answered <= set(held[0] if isinstance(held[0], tuple) else ()) for answered, held in outcomes)
 
 
 def test_failover_step_by_step() -> None:
