@@ -23,7 +23,8 @@ def test_every_mutant_has_its_scenario_beside_the_protocol_that_it_mutates() -> 
 def test_every_seed_convicts_the_mutant_and_acquits_the_protocol(name: str, column: str, seed: int) -> None:
     seen = kept(name, column) if seed == 0 else run_shipped(name, column, seed)
     assert seen.result.status == "as expected", seen.result.notes
-    verdicts = {each.name: each.verdict.outcome for each in seen.result.judged}
+    breaks = REGISTRY.column(column)[3].breaks  # what the mode does not promise, and is known to break
+    verdicts = {each.name: each.verdict.outcome for each in seen.result.judged if each.name not in breaks}
     guilty = column in REGISTRY.mutants()
     assert ("invalid" in verdicts.values()) == guilty
     if guilty:
