@@ -9,8 +9,8 @@ leader, which counts from before it asks and for a shorter time, in case its clo
 still runs is looked up when a read is answered: an answer that leaves later, since its process was paused then, was
 right when it was made, and that was while its client waited.
 
-A leader that has had no lease from a majority for the time of an election gives up. Otherwise it could keep a few
-acceptors from promising anything to somebody whom a majority hears, and nobody would lead for ever.
+A leader whose lease has run out gives up when it has had no new one for the time of an election. Otherwise it could
+keep a few acceptors from promising anything to somebody whom a majority hears, and nobody would lead for ever.
 
 A leader begins to answer from memory when it has executed all that it found when it was elected: what its predecessor
 has acknowledged is among that. Without a lease a read is a command like any other. Grants are not on disk: an acceptor
@@ -109,7 +109,8 @@ class LeaseMultiPaxos(MultiPaxos):
             self.recovered = self.next_slot - 1
 
     def _heartbeat(self, out: Outbox) -> None:
-        if self.now - self._granted_since() > self.parameters.election_timeout.high:
+        patience = max(self.parameters.election_timeout.high, self.parameters.lease)
+        if self.now - self._granted_since() > patience:
             self._give_up(out)
             return
         super()._heartbeat(out)
