@@ -16,7 +16,7 @@ ifneq ($(shell $(bin)/python -c pass 2>/dev/null && cat $(ready) 2>/dev/null),$(
 unfit := unfit
 endif
 
-.PHONY: help demo test lint verify verify-quick sweep bench docs clean python unfit
+.PHONY: help demo test lint verify verify-quick sweep mutate bench docs clean python unfit
 .DEFAULT_GOAL := help
 
 help:
@@ -25,7 +25,8 @@ help:
 	@echo 'make lint    ruff, mypy --strict, import-linter'
 	@echo 'make verify  all that guarantees.toml names, compared with guarantees.lock'
 	@echo 'make verify-quick   a few seeds of each'
-	@echo 'make sweep   random faults over many seeds, as a table'
+	@echo 'make sweep   random faults over many seeds, and the checkers on 100,000 random histories, as tables'
+	@echo 'make mutate  every small fault in the checkers: each is noticed, or on record with its reason'
 	@echo 'make bench   how fast it is, as a table'
 	@echo 'make docs    writes docs/scenarios.md and the pictures in docs/images again'
 	@echo 'make clean   removes .venv and the caches; runs/ stays'
@@ -51,6 +52,11 @@ verify-quick: $(ready)
 
 sweep: $(ready)
 	@$(bin)/python -m benchmarks.sweep $(ARGS)
+	@$(bin)/python -m tests.checkers.sweep
+	@$(bin)/python -m tests.consistency.sweep
+
+mutate: $(ready)
+	@$(bin)/python -m tests.mutation $(ARGS)
 
 bench: $(ready)
 	@$(bin)/python -m benchmarks.simulation $(ARGS)
