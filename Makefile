@@ -18,7 +18,7 @@ ifneq ($(shell $(bin)/python -c pass 2>/dev/null && cat $(ready) 2>/dev/null),$(
 unfit := unfit
 endif
 
-.PHONY: help demo test lint verify verify-quick sweep sweep-protocols sweep-checkers bench compare docs clean python unfit
+.PHONY: help demo test lint verify verify-quick sweep sweep-protocols sweep-checkers mutate bench compare docs clean python unfit
 .DEFAULT_GOAL := help
 
 help:
@@ -30,6 +30,7 @@ help:
 	@echo 'make sweep   both of these, for hours:'
 	@echo 'make sweep-protocols   random faults over 10,000 seeds of every safe mode; can be interrupted'
 	@echo 'make sweep-checkers    checkers against brute force on 100,000 random histories of each model'
+	@echo 'make mutate  every small fault in the checkers: each is noticed, or on record with its reason'
 	@echo 'make bench   how fast it is, as a table'
 	@echo 'make compare        all protocols side by side: benchmarks/protocols.md and its picture'
 	@echo 'make docs    writes docs/scenarios.md and the pictures in docs/images again'
@@ -58,6 +59,9 @@ sweep: sweep-protocols sweep-checkers
 
 sweep-protocols: $(ready)
 	@$(bin)/python -m benchmarks.sweep $(ARGS)
+
+mutate: $(ready)
+	@$(bin)/python -m tests.mutation $(ARGS)
 
 sweep-checkers: $(ready)
 	@$(bin)/python -m tests.checkers.sweep --histories $(HISTORIES)

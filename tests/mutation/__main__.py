@@ -3,7 +3,7 @@
 Every module is broken in small ways, one at a time (`tests.mutation.mutants`), and each mutant is handed to the trials
 of its module (`tests.mutation.trials`) in a process of its own, forked from one that has drawn all histories and asked
 the oracles already. A mutant that gets past all of them has survived. Survivors stand in `survivors.toml` with their
-reasons; one that is missing there, or one that is there and does not survive, makes the exit code 1.
+reasons; one that is missing there, or one that is explained there and does not survive, makes the exit code 1.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from tests.mutation.mutants import Mutant, Source
 
 ROOT = Path(__file__).resolve().parents[2]
 SURVIVORS = Path(__file__).with_name("survivors.toml")
+OPEN = "open"  # how the reason of a survivor begins that nobody has explained yet
 _MARGIN = 3.0  # how many times longer than the original a mutant may take, and
 _LEAST = 1.0  # seconds that it may take in any case
 _MEMORY = 1 << 30  # bytes that it may need beyond what there is
@@ -95,7 +96,7 @@ def _loaded() -> list[tuple[ModuleType, list[tuple[str, str]]]]:
 
 
 class Bench:
-    """One module on the bench: its trials, run once on the original."""
+    """One module on the bench: its trials, run once on the original; what oracles say of witnesses is remembered."""
 
     def __init__(self, name: str) -> None:
         from tests.mutation.trials import TRIALS
@@ -107,8 +108,6 @@ class Bench:
         self.mutants = self.source.mutants
         self.trials = list(TRIALS[name]())
         self.loaded = _loaded()
-        for trial in self.trials:  # what the oracles say of witnesses is remembered
-            trial()
         began = time.process_time()
         for trial in self.trials:
             trial()
@@ -168,7 +167,8 @@ def main() -> int:
             reason = reasons.pop((name, mutant.line, mutant.change), None)
             alive += survives
             if survives != (reason is not None):
-                wrong += 1
+                # What is open may be settled: then it should go from the list, but nothing is wrong.
+                wrong += survives or not str(reason).startswith(OPEN)
                 verb = "survived" if survives else "is listed as a survivor, but was killed"
                 print(
                     f"checkers/{name.replace('.', '/')}.py:{mutant.at}: {mutant.change}\n    {mutant.line}\n    {verb}"
@@ -191,7 +191,11 @@ def main() -> int:
     print("| module | mutants | killed | survivors |\n|---|---:|---:|---:|")
     for module, made, killed, alive in rows:
         print(f"| {module} | {made:,} | {killed:,} | {alive:,} |")
+    still = sum(
+        why.startswith(OPEN) for (module, _, _), why in survivors().items() if module in {row[0] for row in rows}
+    )
     print(f"{wrong} differ from {SURVIVORS.name}" if wrong else "all survivors are listed with their reasons")
+    print(f"{still} of those listed are open: nobody has explained them yet")
     return 1 if wrong else 0
 
 
