@@ -369,11 +369,14 @@ class SyncPrimaryBackup(PrimaryBackup):
         """Answer what is safe. Updates of earlier epochs are not by their copies alone: a majority may have one while
         somebody with a later mark, and without it, is still to be promoted (as in Raft's Figure 8).
         """
-        reached = reached_by_majority([self.log.last, *self.held.values()])
+        reached = self._reached()
         if self.log.term(reached) == self.epoch:
             self.safe = max(self.safe, reached)
         for update in [update for update in self.waiting if update <= self.safe]:
             out.send(*self.waiting.pop(update))
+
+    def _reached(self) -> int:
+        return reached_by_majority([self.log.last, *self.held.values()])
 
     def _give_up(self, first: int, out: Outbox) -> None:
         require(first > self.safe, "what was answered is never given up")
