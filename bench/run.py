@@ -363,15 +363,18 @@ def _progress(recording: Recording, protocol: ProtocolEntry) -> Verdict:
 
 _NEEDS = {
     agreement.NAME: frozenset({"decide"}),
-    validity.NAME: frozenset({"decide"}),
+    validity.NAME: frozenset({"decide", "commit"}),
     leadership.NAME: frozenset({"lead"}),
-    prefix_consistency.NAME: frozenset({"decide"}),
+    prefix_consistency.NAME: frozenset({"decide", "commit"}),
     leader_completeness.NAME: frozenset({"lead", "commit", "decide", *WORDS}),
     committed_log_durability.NAME: frozenset({"decide", *WORDS}),
     primary_order.NAME: frozenset({"decide", "recover"}),
     exactly_once.NAME: frozenset({"decide", "skip"}),
 }
-"""What a protocol must announce for a checker to apply; where it does not, there is no verdict to merge."""
+"""What a protocol must announce for a checker to apply; where it does not, there is no verdict to merge.
+
+Who announces commits decides commands, slot after slot; who does not may decide a value under each of many names.
+"""
 
 
 def merge(results: Sequence[Result]) -> tuple[Status, tuple[str, ...]]:

@@ -72,4 +72,4 @@ def _words(history: History, number: int) -> str:
         return f"read {key}"
     if f == "cas" and isinstance(value, (list, tuple)) and len(value) == 2:
         return f"cas {key} {value[0]} -> {value[1]}"
-    return f"{f} {key} = {value}"
+    return f"write {key} = {value}" if f == "write" else f"{f} {key} {value}"

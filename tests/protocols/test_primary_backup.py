@@ -48,7 +48,7 @@ def outcome(seen: Run, name: str) -> str:
 def test_a_shipped_scenario_ends_as_promised(name: str, column: str) -> None:
     seen = run_shipped(name, column)
     assert seen.result.status == "as expected", seen.result.notes
-    promised = {"eventual", "leadership", "invariants", "progress"}
+    promised = {"eventual", "leadership", "requirements", "progress"}
     promised |= {"no-lost-writes"} if column.endswith("/sync") else set()
     assert {each.name for each in seen.result.judged if each.expected == "valid"} >= promised
 

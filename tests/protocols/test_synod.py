@@ -33,7 +33,7 @@ def test_random_faults_break_no_promise(nodes: int) -> None:
         overrides = (f"cluster.nodes={nodes}", "workload.kind=consensus", "workload.keys=40")
         seen = run_shipped("random-faults", "synod/register", seed, overrides)
         assert seen.result.status == "as expected", (seed, seen.result.notes)
-        assert {"linearizable", "agreement", "leadership", "invariants", "progress"} <= {
+        assert {"linearizable", "agreement", "leadership", "requirements", "progress"} <= {
             each.name for each in seen.result.judged
         }
 
