@@ -49,7 +49,7 @@ from reports.subject import Judged
 from scenarios.schema import Expect, Expectation, Fault, Scenario
 
 STEPS = 20_000_000  # of each search; the same everywhere
-STANDING_STEPS = 10_000  # of a search for a model that nothing is expected of: what is decided takes a few hundred
+STANDING_STEPS = 2_000  # of a search for a model that nothing is expected of: what is decided takes a few hundred
 OPERATIONS_MAX = 2_000_000
 _EVENTS_PER_SECOND = 20_000
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tests.bench.runs import digest, run_shipped, shipped
+from tests.bench.runs import digest, record_shipped, shipped
 
 if __name__ == "__main__":
     for name, column in sorted(shipped()):
-        print(name, column, digest(run_shipped(name, column).recording))
+        print(name, column, digest(record_shipped(name, column)))

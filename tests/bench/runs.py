@@ -63,10 +63,17 @@ def shipped() -> Iterator[tuple[str, str]]:
             yield path.relative_to(ROOT / "scenarios").with_suffix("").as_posix(), column
 
 
-def run_shipped(name: str, column: str, seed: int = 0, overrides: Sequence[str] = ()) -> Run:
-    """Run a shipped scenario afresh."""
+def record_shipped(
+    name: str, column: str, seed: int = 0, overrides: Sequence[str] = (), *, trace: bool = True
+) -> Recording:
+    """Run a shipped scenario afresh, without judging it."""
     scenario = load(ROOT / "scenarios" / f"{name}.toml", REGISTRY.kinds(), overrides)
-    recording = execute(plan(name, scenario, column, seed, REGISTRY), REGISTRY)
+    return execute(plan(name, scenario, column, seed, REGISTRY), REGISTRY, trace=trace)
+
+
+def run_shipped(name: str, column: str, seed: int = 0, overrides: Sequence[str] = (), *, trace: bool = True) -> Run:
+    """Run a shipped scenario afresh."""
+    recording = record_shipped(name, column, seed, overrides, trace=trace)
     return Run(recording, judge(recording, REGISTRY))
 
 

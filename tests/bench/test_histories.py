@@ -7,28 +7,29 @@ from itertools import pairwise
 
 import pytest
 
+from bench.run import Recording
 from bench.workload import WorkloadKind
 from checkers.history import NEMESIS, Event
-from tests.bench.runs import Run, kept, run, run_shipped, shipped
+from tests.bench.runs import kept, record_shipped, run, run_shipped, shipped
 
 SHIPPED = sorted(shipped())
 
 
-def client_events(run: Run) -> list[Event]:
-    return [event for event in run.recording.history.events() if event.process != NEMESIS]
+def client_events(recording: Recording) -> list[Event]:
+    return [event for event in recording.history.events() if event.process != NEMESIS]
 
 
-def assert_well_formed(run: Run) -> None:
-    events = list(run.recording.history.events())
+def assert_well_formed(recording: Recording) -> None:
+    events = list(recording.history.events())
     assert [event.index for event in events] == list(range(len(events)))
     assert all(one.time <= other.time for one, other in pairwise(events))
     opened: dict[object, Event] = {}
     gone: set[object] = set()
     lives: dict[object, list[object]] = defaultdict(list)
     written: dict[object, set[object]] = defaultdict(lambda: {None})
-    workload = run.recording.plan.scenario.workload
+    workload = recording.plan.scenario.workload
     assert isinstance(workload, WorkloadKind)
-    for event in client_events(run):
+    for event in client_events(recording):
         assert event.process not in gone, "a process went on after info"
         if event.type == "invoke":
             assert event.process not in opened, "one open operation per process"
@@ -54,25 +55,25 @@ def assert_well_formed(run: Run) -> None:
                 elif workload.model != "counter":
                     assert event.value in written[event.key], "a read of what nobody has written"
                 assert (event.result is not None) == (event.f in ("cas", "propose"))
-    assert not opened or run.recording.cut_short, "everything ends, if only as info"
+    assert not opened or recording.cut_short, "everything ends, if only as info"
     owners = [process for processes in lives.values() for process in processes]
     assert len(owners) == len(set(owners)), "a process belongs to one session"
 
 
-def assert_as_planned(run: Run) -> None:
-    plan = run.recording.plan
+def assert_as_planned(recording: Recording) -> None:
+    plan = recording.plan
     workload = plan.scenario.workload
     assert isinstance(workload, WorkloadKind)
     nodes = tuple(f"n{i}" for i in range(1, plan.scenario.cluster.nodes + 1))
     pinned = {session.id: session.pinned for session in workload.sessions(nodes)}
-    invoked = [event for event in client_events(run) if event.type == "invoke" and not event.final]
+    invoked = [event for event in client_events(recording) if event.type == "invoke" and not event.final]
     assert all(event.time < plan.scenario.duration * 1000 for event in invoked)
     arrivals = [(op.at * 1000, op.f, op.key, op.value) for op in plan.operations if op.at is not None]
-    if arrivals and run.recording.cut_short is None:
+    if arrivals and recording.cut_short is None:
         taken = [event for event in invoked if pinned.get(str(event.session)) is None]
         assert [(event.time, event.f, event.key, event.value) for event in taken] == arrivals
     for session, node in pinned.items():
-        mine = [event for event in client_events(run) if event.session == session]
+        mine = [event for event in client_events(recording) if event.session == session]
         assert all(event.node in (node, None) for event in mine if node is not None)
         planned = [(op.f, op.key) for op in plan.operations if op.session == session]
         asked = [(event.f, event.key) for event in mine if event.type == "invoke"]
@@ -83,16 +84,16 @@ def assert_as_planned(run: Run) -> None:
 
 @pytest.mark.parametrize(("name", "column"), SHIPPED)
 def test_the_history_of_every_shipped_scenario_is_well_formed_and_as_planned(name: str, column: str) -> None:
-    seen = kept(name, column)
-    assert_well_formed(seen)
-    assert_as_planned(seen)
+    recording = record_shipped(name, column, trace=False)
+    assert_well_formed(recording)
+    assert_as_planned(recording)
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3, 4])
 def test_so_are_those_of_random_faults(seed: int) -> None:
     seen = run_shipped("random-faults", "raft/log", seed)
-    assert_well_formed(seen)
-    assert_as_planned(seen)
+    assert_well_formed(seen.recording)
+    assert_as_planned(seen.recording)
 
 
 def test_a_session_goes_on_under_another_process_when_nobody_knows() -> None:
@@ -114,15 +115,15 @@ def test_a_session_goes_on_under_another_process_when_nobody_knows() -> None:
         groups = [["clients"], ["all"]]
         """
     )
-    assert_well_formed(seen)
+    assert_well_formed(seen.recording)
     by_session: dict[object, list[object]] = defaultdict(list)
-    for event in client_events(seen):
+    for event in client_events(seen.recording):
         if event.type == "invoke" and event.process not in by_session[event.session]:
             by_session[event.session].append(event.process)
     assert all(len(by_session[session]) >= 2 for session in ("c1", "c2", "c3"))
-    infos = [event for event in client_events(seen) if event.type == "info"]
+    infos = [event for event in client_events(seen.recording) if event.type == "info"]
     assert {event.error for event in infos} == {"timeout"}
-    invoked = {event.process: event.time for event in client_events(seen) if event.type == "invoke"}
+    invoked = {event.process: event.time for event in client_events(seen.recording) if event.type == "invoke"}
     assert all(event.time - invoked[event.process] == 1_000_000_000 for event in infos)
     assert seen.result.status == "as expected"
 
@@ -143,9 +144,9 @@ def test_an_open_loop_opens_sessions_while_others_wait_up_to_its_most() -> None:
         rate = "400/s"
         """
     )
-    assert_well_formed(seen)
-    assert_as_planned(seen)
-    invoked = [event for event in client_events(seen) if event.type == "invoke" and not event.final]
+    assert_well_formed(seen.recording)
+    assert_as_planned(seen.recording)
+    invoked = [event for event in client_events(seen.recording) if event.type == "invoke" and not event.final]
     assert {event.session for event in invoked} == {f"c{i}" for i in range(1, 7)} | {"shed"}
     assert seen.recording.counters["shed"] == sum(event.session == "shed" for event in invoked) > 0
 
