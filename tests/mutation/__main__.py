@@ -1,4 +1,7 @@
-"""Mutation testing of the checkers: ``python -m tests.mutation [--only MODULE] [--slice K/N | --sample N]``.
+"""Mutation testing of the checkers: ``python -m tests.mutation [--only MODULE] [--slice K/N | --sample N] [--update]``.
+
+With ``--update`` the list is brought up to date: what is killed or can no longer be made goes, what is new comes in as
+open, to be looked at.
 
 Every module is broken in small ways, one at a time (`tests.mutation.mutants`), and each mutant is handed to the trials
 of its module (`tests.mutation.trials`) in a process of its own, forked from one that has drawn all histories and asked
@@ -12,6 +15,7 @@ import argparse
 import ast
 import contextlib
 import gc
+import json
 import os
 import resource
 import signal
@@ -33,6 +37,7 @@ from tests.mutation.mutants import Mutant, Source
 ROOT = Path(__file__).resolve().parents[2]
 SURVIVORS = Path(__file__).with_name("survivors.toml")
 OPEN = "open"  # how the reason of a survivor begins that nobody has explained yet
+NEW = "open: new, and not looked at"
 _MARGIN = 3.0  # how many times longer than the original a mutant may take, and
 _LEAST = 1.0  # seconds that it may take in any case
 _MEMORY = 1 << 30  # bytes that it may need beyond what there is
@@ -49,6 +54,23 @@ def survivors() -> dict[tuple[str, str, str], str]:
         for line, changes in entry["changes"].items()
         for change in changes
     }
+
+
+def record(reasons: dict[tuple[str, str, str], str]) -> None:
+    """Write the list anew: the head of the old one, then modules, reasons and lines in the order in which they come."""
+    old = SURVIVORS.read_text(encoding="utf-8")
+    grouped: dict[tuple[str, str], dict[str, list[str]]] = {}
+    for (module, line, change), why in reasons.items():
+        grouped.setdefault((module, why), {}).setdefault(line, []).append(change)
+    text = [old[: old.index("\n[[survivor]]")]]
+    for (module, why), changes in grouped.items():
+        text.append(f"\n[[survivor]]\nmodule = {_quoted(module)}\nwhy = {_quoted(why)}\n[survivor.changes]")
+        text += [f"{_quoted(line)} = [{', '.join(map(_quoted, made))}]" for line, made in changes.items()]
+    SURVIVORS.write_text("\n".join(text) + "\n", encoding="utf-8")
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)  # which is a string of TOML, too
 
 
 def exchange(module: ModuleType, tree: ast.Module, loaded: list[tuple[ModuleType, list[tuple[str, str]]]]) -> None:
@@ -154,9 +176,10 @@ def main() -> int:
     parser.add_argument("--only", choices=list(TRIALS), action="append", metavar="MODULE", help="only this one")
     parser.add_argument("--slice", default="1/1", metavar="K/N", help="every N-th mutant of each, from the K-th on")
     parser.add_argument("--sample", type=int, metavar="N", help="so many mutants of each module, drawn by their names")
+    parser.add_argument("--update", action="store_true", help=f"bring {SURVIVORS.name} up to date")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore", RuntimeWarning)  # hashes overflow, as they do when compiled
-    reasons = survivors()
+    reasons, kept = survivors(), survivors()
     rows: list[tuple[str, int, int, int]] = []
     wrong = 0
     for name, mutants in chosen(arguments.only or list(TRIALS), arguments):
@@ -166,6 +189,10 @@ def main() -> int:
             survives = bench.survives(mutant)
             reason = reasons.pop((name, mutant.line, mutant.change), None)
             alive += survives
+            if survives:
+                kept.setdefault((name, mutant.line, mutant.change), NEW)
+            else:
+                kept.pop((name, mutant.line, mutant.change), None)
             if survives != (reason is not None):
                 # What is open may be settled: then it should go from the list, but nothing is wrong.
                 wrong += survives or not str(reason).startswith(OPEN)
@@ -186,7 +213,10 @@ def main() -> int:
         for module, line, change in reasons:
             if not arguments.only or module in arguments.only:
                 wrong += 1
+                del kept[module, line, change]
                 print(f"{SURVIVORS.name}: there is no mutant {change!r} of {line!r} in {module}")
+    if arguments.update:
+        record(kept)
     rows.append(("all", sum(row[1] for row in rows), sum(row[2] for row in rows), sum(row[3] for row in rows)))
     print("| module | mutants | killed | survivors |\n|---|---:|---:|---:|")
     for module, made, killed, alive in rows:
