@@ -46,7 +46,10 @@ def summary(subject: Subject, report_path: str | Path, wall_seconds: float, colo
     lines = [f"{plain(subject.scenario)}  {plain(subject.protocol)}  seed {subject.seed}     {size}, {timed}"]
     lines += verdicts(subject.judged, tinted)
     if subject.standing is not None and (stands := strongest(subject.standing)) is not None:
-        lines.append(f"  {'strongest':<{_wide(subject.judged)}}{stands}")
+        wide = _wide(compact(subject.judged))
+        wrapped = textwrap.wrap(stands, WIDTH - wide - 2, break_on_hyphens=False)
+        lines.append(f"  {'strongest':<{wide}}{wrapped[0]}")
+        lines += [" " * (wide + 2) + line for line in wrapped[1:]]
     if any(judged.verdict.outcome is Outcome.INVALID or not judged.as_expected for judged in subject.judged):
         lines.append(f"replay: {plain(subject.replay)}")
     lines.append(f"{_tint(subject.status, subject.status, tinted)}.   {report_path}")
