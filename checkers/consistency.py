@@ -6,6 +6,7 @@ A new consistency is one new file, ``checkers/<name>.py``, with a ``NAME`` and a
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from inspect import signature
@@ -22,6 +23,12 @@ from checkers.models.infer import infer_model
 from checkers.verdict import Verdict, unknown
 
 ALIASES = {"strong": "linearizable", "weak": "bounded-staleness", "osc(u)": "osc-u", "causal": "cm"}
+
+
+@cache
+def _parameters(module: ModuleType) -> tuple[str, ...]:
+    """What a consistency can be told beside the history, the model and the budget."""
+    return tuple(signature(module.judge).parameters)[3:]
 
 
 def check(
@@ -46,7 +53,7 @@ def check(
     Raises `BadHistory` for operations that the model does not know and `ValueError` for an unknown consistency.
     """
     module = _module(consistency)
-    own = list(signature(module.judge).parameters)[3:]
+    own = _parameters(module)
     for name in parameters:
         if name not in own:
             raise ValueError(f"{consistency} has no parameter {name!r}" + (f"; it has {', '.join(own)}" if own else ""))

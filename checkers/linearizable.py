@@ -28,6 +28,7 @@ NAME = "linearizable"
 _FIRST = 1_000  # steps for each part in the first turn
 _GROWTH = 8
 _SLICE = 20_000  # returns visited between two looks at the clock
+_SHORT = 1_000  # operations
 _LONG = 150  # operations from which a search is faster compiled, if that costs no import
 _FEW_PARTS = 64  # so many searches at a time may have compiled tables, of 200 kB and more
 _FEW_CLASSES = 256  # of operations; beyond, the model is asked about too many pairs of state and class for it to pay
@@ -43,18 +44,17 @@ def judge(history: History, model: Model, budget: Budget) -> Verdict:
     keys = 0 if columns.key is None else len(set(columns.key.tolist()))
     what = f"{total:,} operation{'s' * (total != 1)}" + (f" on {keys:,} key{'s' * (keys != 1)}" if keys else "")
     details: dict[str, Any] = {"model": model.name, "operations": total, "method": "zones", "steps": 0}
-    if isinstance(model, Register) and zones.applies(model):
+    if isinstance(model, Register) and zones.applies(model) and not _repeats(columns):
         conflict, rows = zones.judge(columns, model)
         if conflict is not None:
             return explain.conflict(NAME, columns, model, conflict, details)
         if not len(rows):
             return valid(NAME, what, **details)
         columns = columns.rows(rows)
-    details["method"] = "search"
     parts, table = columns.parts(model)
     turns = _Turns(parts, table, budget)
     refuted = turns.run()
-    details["steps"] = turns.steps
+    details["method"], details["steps"] = "search", turns.steps
     if refuted is not None:
         return explain.refuted(NAME, columns, model, refuted, details)
     if turns.stopped:
@@ -63,6 +63,15 @@ def judge(history: History, model: Model, budget: Budget) -> Verdict:
         reason = f"{turns.stopped} while searching {where}, {len(hard):,} operations ({what} in all)"
         return unknown(NAME, reason, reproducible=turns.reproducible, **details)
     return valid(NAME, what, **details)
+
+
+def _repeats(columns: Columns) -> bool:
+    """Whether a short history without keys writes a value twice: then it is as good as certain to need a search."""
+    if columns.key is not None or len(columns) > _SHORT:
+        return False
+    writes = columns.f == columns.history.f.code("write")
+    written = columns.value[writes].tolist()
+    return len(set(written)) < len(written)
 
 
 AnySearch: TypeAlias = "Search | CompiledSearch"

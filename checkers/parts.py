@@ -79,7 +79,8 @@ class Steps:
 
     def fill(self, state: int, kind: int) -> int:
         """Ask the model, and remember."""
-        after = self._step(self.states[state], kind)
+        before, sample = self.states[state], self.samples[kind]
+        after = self.model.step(before, sample) if self._foreseen is None else self._step(before, kind)
         if isinstance(after, Illegal):
             doomed = (
                 self.looks_ahead
@@ -109,7 +110,8 @@ class Steps:
                 return state
             state = self.model.initial
         after = self.model.step(state, sample)
-        if self._foreseen is None or self.observes[kind] or isinstance(after, Illegal) or self._foreseen(after):
+        assert self._foreseen is not None
+        if self.observes[kind] or isinstance(after, Illegal) or self._foreseen(after):
             return after
         return _BLIND
 
