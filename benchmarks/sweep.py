@@ -4,7 +4,8 @@
                                [--out runs] [--write benchmarks/sweep.md]
 
 Runs the scenario `random-faults` for every protocol and mode that promises something, on all of the seeds, and for
-every mutant on the first of them: odd seeds with 3 nodes, even ones with 5. A run is judged by what the mode promises
+every mutant on the first of them: odd seeds with 3 nodes, even ones with 5; who does not serve its workload is asked
+for decisions (the workload `consensus`). A run is judged by what the mode promises
 and by the invariants. Every result is kept at once, where `aftershock run` keeps it, so the same command takes up an
 interrupted sweep. Exits with 1 if a safe mode is convicted on any seed, naming the line that runs it again; if Raft saw
 the leader change under load in fewer than 80 % of its runs; or if a mutant that has a bar is caught in fewer.
@@ -36,6 +37,7 @@ SCENARIO = "random-faults"
 NODES = (5, 3)  # of even seeds, of odd seeds
 BARS = {"careless_voter_raft": 0.40, "confident_leader_raft": 0.20, "truncating_raft": 0.03}
 BUSY = {"raft/log": 0.80}
+OTHERWISE = ("workload.kind=consensus", "workload.keys=40")  # asked of those who do not serve the scenario's workload
 UNDER_LOAD = "leader-changes-under-load"
 NAMED = 20  # violations of a column that are named
 HEAD = [
@@ -49,6 +51,7 @@ class Swept(msgspec.Struct, frozen=True):
 
     column: str
     mutant: bool
+    overrides: tuple[str, ...]  # of the scenario, besides its nodes
     rows: tuple[Results, ...]
 
     @property
@@ -77,9 +80,10 @@ class Swept(msgspec.Struct, frozen=True):
                 yield f"{self.column} was caught in {share:.1%} of the runs, {BARS[protocol]:.0%} wanted"
             return
         for row in self.convicted[:NAMED]:
+            settings = " ".join(f"-s {each}" for each in (f"cluster.nodes={_nodes(row.seed)}", *self.overrides))
             yield (
                 f"{self.column} seed {row.seed}: {'; '.join(row.notes)}\n"
-                f"    aftershock run {SCENARIO} -p {self.column} --seed {row.seed} -s cluster.nodes={_nodes(row.seed)}"
+                f"    aftershock run {SCENARIO} -p {self.column} --seed {row.seed} {settings}"
             )
         if len(self.convicted) > NAMED:
             yield f"{self.column}: and {len(self.convicted) - NAMED:,} more"
@@ -106,14 +110,20 @@ def columns(registry: Registry, only: str = "") -> Iterator[tuple[str, bool]]:
                     yield f"{name}/{mode}", mutant
 
 
+def overrides_of(column: str, registry: Registry) -> tuple[str, ...]:
+    """What is asked of a column instead of the scenario's workload, where it does not serve that."""
+    return () if {"read", "write", "cas"} <= registry.column(column)[1].operations else OTHERWISE
+
+
 def sweep(column: str, mutant: bool, seeds: range, out: Path, registry: Registry, hands: Crew) -> Swept:
     """Run every seed that has no result yet; all of them come back."""
     cases: dict[int, Case] = {}
     books: dict[int, Ledger] = {}
     known: dict[int, frozenset[int]] = {}
+    overrides = overrides_of(column, registry)
     with ExitStack() as stack:
         for nodes in NODES:
-            (cases[nodes],) = given.cases([SCENARIO], [f"cluster.nodes={nodes}"], [column], registry)
+            (cases[nodes],) = given.cases([SCENARIO], [f"cluster.nodes={nodes}", *overrides], [column], registry)
             plan(SCENARIO, cases[nodes].scenario, column, seeds[0], registry)  # refused at once, if at all
             digest = ledger.digest(cases[nodes].scenario, column, registry, ())
             books[nodes] = stack.enter_context(ledger.opened(store.place(out, SCENARIO, column), digest))
@@ -126,7 +136,7 @@ def sweep(column: str, mutant: bool, seeds: range, out: Path, registry: Registry
         for job, results in fresh:
             books[_nodes(job.seed)].write(results)
             advance()
-        return Swept(column, mutant, tuple(books[_nodes(seed)].read(seed) for seed in seeds))
+        return Swept(column, mutant, overrides, tuple(books[_nodes(seed)].read(seed) for seed in seeds))
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from bench.cli import main as aftershock
-from bench.commands import crew
+from bench.commands import crew, given
 from bench.registry import Registry
+from bench.run import plan
 from bench.store import Results
 from benchmarks import sweep
 
@@ -32,6 +33,13 @@ def test_every_mode_that_promises_something_is_swept_the_safe_ones_first() -> No
     assert "raft/leader-local" not in promising
     assert [mutant for _, mutant in swept] == sorted(mutant for _, mutant in swept)
     assert {column for column, mutant in swept if mutant} >= {f"{name}/log" for name in sweep.BARS}
+
+
+def test_every_mode_that_is_swept_can_be_put_through_it() -> None:
+    registry = Registry.load()
+    for column, _ in sweep.columns(registry):
+        (case,) = given.cases([sweep.SCENARIO], sweep.overrides_of(column, registry), [column], registry)
+        assert plan(sweep.SCENARIO, case.scenario, column, 0, registry).operations
 
 
 def test_a_sweep_that_was_interrupted_runs_only_what_is_missing(
