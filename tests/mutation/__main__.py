@@ -5,7 +5,7 @@ open, to be looked at.
 
 Every module is broken in small ways, one at a time (`tests.mutation.mutants`), and each mutant is handed to the trials
 of its module (`tests.mutation.trials`) in a process of its own, forked from one that has drawn all histories and asked
-the oracles already. A mutant that gets past all of them has survived. Survivors stand in `survivors.toml` with their
+the oracles already. A mutant that gets past all of them has survived. Survivors stand in `survivors/` with their
 reasons; one that is missing there, or one that is explained there and does not survive, makes the exit code 1.
 """
 
@@ -35,38 +35,44 @@ os.environ["NUMBA_DISABLE_JIT"] = "1"
 from tests.mutation.mutants import Mutant, Source
 
 ROOT = Path(__file__).resolve().parents[2]
-SURVIVORS = Path(__file__).with_name("survivors.toml")
+SURVIVORS = Path(__file__).with_name("survivors")  # a file for each module
 OPEN = "open"  # how the reason of a survivor begins that nobody has explained yet
 NEW = "open: new, and not looked at"
+_HEAD = """# Mutants of checkers/{module}.py that get past all trials: what was changed in
+# which line, and why nothing notices. Brought up to date by `python -m tests.mutation --update`.
+# A reason that begins with "open" is none yet."""
+Name = tuple[str, str, str]  # module, line, change
 _MARGIN = 3.0  # how many times longer than the original a mutant may take, and
 _LEAST = 1.0  # seconds that it may take in any case
 _MEMORY = 1 << 30  # bytes that it may need beyond what there is
 
 
-def survivors() -> dict[tuple[str, str, str], str]:
-    """The reasons on record, by module, line and change."""
-    if not SURVIVORS.exists():
-        return {}
-    entries = tomllib.loads(SURVIVORS.read_text(encoding="utf-8"))["survivor"]
+def survivors() -> dict[Name, str]:
+    """The reasons on record."""
     return {
-        (entry["module"], line, change): entry["why"]
-        for entry in entries
+        (path.stem, line, change): entry["why"]
+        for path in sorted(SURVIVORS.glob("*.toml"))
+        for entry in tomllib.loads(path.read_text(encoding="utf-8"))["survivor"]
         for line, changes in entry["changes"].items()
         for change in changes
     }
 
 
-def record(reasons: dict[tuple[str, str, str], str]) -> None:
-    """Write the list anew: the head of the old one, then modules, reasons and lines in the order in which they come."""
-    old = SURVIVORS.read_text(encoding="utf-8")
-    grouped: dict[tuple[str, str], dict[str, list[str]]] = {}
+def record(reasons: dict[Name, str]) -> None:
+    """Write the lists anew: a file per module, reasons and lines in the order in which they come."""
+    grouped: dict[str, dict[str, dict[str, list[str]]]] = {path.stem: {} for path in SURVIVORS.glob("*.toml")}
     for (module, line, change), why in reasons.items():
-        grouped.setdefault((module, why), {}).setdefault(line, []).append(change)
-    text = [old[: old.index("\n[[survivor]]")]]
-    for (module, why), changes in grouped.items():
-        text.append(f"\n[[survivor]]\nmodule = {_quoted(module)}\nwhy = {_quoted(why)}\n[survivor.changes]")
-        text += [f"{_quoted(line)} = [{', '.join(map(_quoted, made))}]" for line, made in changes.items()]
-    SURVIVORS.write_text("\n".join(text) + "\n", encoding="utf-8")
+        grouped.setdefault(module, {}).setdefault(why, {}).setdefault(line, []).append(change)
+    for module, whys in grouped.items():
+        path = SURVIVORS / f"{module}.toml"
+        if not whys:
+            path.unlink()
+            continue
+        text = [_HEAD.format(module=module.replace(".", "/"))]
+        for why, changes in whys.items():
+            text.append(f"\n[[survivor]]\nwhy = {_quoted(why)}\n[survivor.changes]")
+            text += [f"{_quoted(line)} = [{', '.join(map(_quoted, made))}]" for line, made in changes.items()]
+        path.write_text("\n".join(text) + "\n", encoding="utf-8")
 
 
 def _quoted(text: str) -> str:
@@ -176,7 +182,7 @@ def main() -> int:
     parser.add_argument("--only", choices=list(TRIALS), action="append", metavar="MODULE", help="only this one")
     parser.add_argument("--slice", default="1/1", metavar="K/N", help="every N-th mutant of each, from the K-th on")
     parser.add_argument("--sample", type=int, metavar="N", help="so many mutants of each module, drawn by their names")
-    parser.add_argument("--update", action="store_true", help=f"bring {SURVIVORS.name} up to date")
+    parser.add_argument("--update", action="store_true", help="bring the lists of survivors up to date")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore", RuntimeWarning)  # hashes overflow, as they do when compiled
     reasons, kept = survivors(), survivors()
@@ -214,7 +220,7 @@ def main() -> int:
             if not arguments.only or module in arguments.only:
                 wrong += 1
                 del kept[module, line, change]
-                print(f"{SURVIVORS.name}: there is no mutant {change!r} of {line!r} in {module}")
+                print(f"{SURVIVORS.name}/{module}.toml: there is no mutant {change!r} of {line!r}")
     if arguments.update:
         record(kept)
     rows.append(("all", sum(row[1] for row in rows), sum(row[2] for row in rows), sum(row[3] for row in rows)))
@@ -224,7 +230,7 @@ def main() -> int:
     still = sum(
         why.startswith(OPEN) for (module, _, _), why in survivors().items() if module in {row[0] for row in rows}
     )
-    print(f"{wrong} differ from {SURVIVORS.name}" if wrong else "all survivors are listed with their reasons")
+    print(f"{wrong} differ from what is on record" if wrong else "all survivors are listed with their reasons")
     print(f"{still} of those listed are open: nobody has explained them yet")
     return 1 if wrong else 0
 
