@@ -20,7 +20,6 @@ then that operation, nothing comes between the two.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 
 REAL_TIME, _SESSION, _READS_FROM = -3, -2, -1  # why one node comes before another; a number is the read that forces it
 _COMPILE = 1_000  # nodes from which on it is worth importing a compiler
-_BASES = 100  # nodes from which a shortest circle is looked for
+_BASES = 40  # nodes from which a shortest circle is looked for
 
 
 def judge_causal(name: str, history: History, model: Model, budget: Budget) -> Verdict:
@@ -333,42 +332,60 @@ class _Story:
             self.lines.append(line)
         self.nodes += nodes
 
-    def path(self, a: int, b: int, limit: int, allowed: Any = None) -> list[int]:
-        """The fewest edges from ``a`` to ``b`` among the first ``limit``."""
+    def path(self, a: int, b: int, limit: int, allowed: Any = None, within: int | None = None) -> list[int]:
+        """The fewest edges from ``a`` to ``b`` among the first ``limit``; none if more than ``within`` are needed."""
         came: dict[int, int] = {}
-        todo = deque([a])
-        while todo:
-            u = todo.popleft()
-            for e in self._out.get(u, ()):
-                v = self._target[e]
-                if e >= limit or v in came or (allowed is not None and allowed[v]):
-                    continue
-                came[v] = e
-                if v == b:
-                    steps = [e]
-                    while self._source[steps[-1]] != a:
-                        steps.append(came[self._source[steps[-1]]])
-                    return steps[::-1]
-                todo.append(v)
+        ring, steps = [a], 0
+        while ring and steps != within:
+            ring, last, steps = [], ring, steps + 1
+            for u in last:
+                for e in self._out.get(u, ()):
+                    v = self._target[e]
+                    if e >= limit or v in came or (allowed is not None and allowed[v]):
+                        continue
+                    came[v] = e
+                    if v == b:
+                        found = [e]
+                        while self._source[found[-1]] != a:
+                            found.append(came[self._source[found[-1]]])
+                        return found[::-1]
+                    ring.append(v)
         return []
 
     def circle(self, done: NDArray[np.bool_]) -> list[int]:
         """A short circle among the nodes that are not done."""
         best: list[int] = []
-        tried = 0
-        finished = done.tolist()
+        bases: set[int] = set()
+        finished = self._led_back(done)
         for e in range(len(self._why)):
             u = self._target[e]
             # A circle leaves a session somewhere: by a read, or by a step that was forced.
-            if self._why[e] == _SESSION or finished[u] or finished[self._source[e]]:
+            if self._why[e] == _SESSION or finished[u] or finished[self._source[e]] or u in bases:
                 continue
-            tried += 1
-            found = self.path(u, u, len(self._why), finished)
-            if found and (not best or len(found) < len(best)):
-                best = found
-            if (tried >= _BASES and best) or 0 < len(best) <= 2:
+            bases.add(u)
+            best = self.path(u, u, len(self._why), finished, len(best) - 1 if best else None) or best
+            if (len(bases) >= _BASES and best) or 0 < len(best) <= 2:
                 break
         return best
+
+    def _led_back(self, done: NDArray[np.bool_]) -> list[bool]:
+        """``done``, and what only follows from circles: nothing leads from there back to one."""
+        finished: list[bool] = done.tolist()
+        left = [0] * len(finished)  # edges out of each node to nodes that are not finished
+        into: dict[int, list[int]] = {}
+        for source, target in zip(self._source, self._target, strict=True):
+            if not finished[target]:
+                left[source] += 1
+                into.setdefault(target, []).append(source)
+        ends = [node for node, count in enumerate(left) if not count and not finished[node]]
+        while ends:
+            node = ends.pop()
+            finished[node] = True
+            for source in into.get(node, ()):
+                left[source] -= 1
+                if not left[source] and not finished[source]:
+                    ends.append(source)
+        return finished
 
     def tell(self, steps: list[int]) -> None:
         order = self.order
