@@ -126,6 +126,19 @@ def apply_append(states: dict[Any, Any], f: str, key: Any, value: Any) -> tuple[
     return value, None
 
 
+def apply_growing(states: dict[Any, Any], f: str, key: Any, value: Any) -> tuple[Any, Any]:
+    so_far = states.setdefault(key, [])
+    if f == "read":
+        return list(so_far), None
+    so_far.append(value)
+    return value, None
+
+
+def ask_growing(f: str) -> Callable[[Random, int], tuple[str, Any, Any]]:
+    """A tenth of the operations read all that was added to one object."""
+    return lambda random, n: ("read", None, None) if random.random() < 0.1 else (f, None, n)
+
+
 def ask_register(random: Random, n: int) -> tuple[str, Any, Any]:
     return ("read", None, None) if random.random() < 0.5 else ("write", None, n)
 
@@ -296,6 +309,11 @@ def rows(porcupine: Porcupine, quick: bool) -> Iterator[tuple[str, float, float 
             if theirs is not None and porcupine.verdicts != {"Ok" if bad is None else "Illegal"}:
                 raise SystemExit(f"Porcupine says {porcupine.verdicts} of: {kind}")
             yield f"kv-append, 50 clients, {size:,} operations, {kind}", ours, theirs
+    for model, f in (("set", "add"), ("list", "append")):
+        growing = History.load(simulated(Random(6), 10_000, 10, ask_growing(f), apply_growing))
+        yield f"{model}, 10 clients, 10,000 operations, a tenth of them reads", timed(growing, model), None
+        sequential = median(partial(check, growing, "sequential", model), 3) * 1e3
+        yield "the same, sequential", sequential, None
     for clients in (5, 10, 20):
         mixed = History.load(simulated(Random(4), 4_000, clients, _small_range, apply_register))
         yield (

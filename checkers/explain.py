@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from checkers import zones
+from checkers import versions, zones
 from checkers.history import History, Operation
 from checkers.model import Model
 from checkers.models.register import Register
@@ -51,6 +51,15 @@ def conflict(name: str, columns: Columns, model: Register, found: zones.Conflict
         search = Search(part, table)
         search.run(_STEPS)
     return _verdict(name, history, found.reason, part, places, search, small.minimal, details)
+
+
+def contradiction(name: str, columns: Columns, found: versions.Refutation, details: dict[str, Any]) -> Verdict:
+    """The verdict on what versions refute."""
+    history = columns.history
+    witness = [history.operation(number) for number in found.numbers]
+    key = witness[0].key
+    reason = "; ".join(found.reasons)
+    return _invalid(name, history, reason, witness, key, found.longest, found.stuck, {**details, "minimal": True})
 
 
 def refuted(name: str, columns: Columns, model: Model, search: AnySearch, details: dict[str, Any]) -> Verdict:
@@ -108,12 +117,24 @@ def _verdict(
 ) -> Verdict:
     witness = [history.operation(part.numbers[i]) for i in places]
     numbers = search.part.numbers
-    key = part.name if isinstance(part.name, (str, int, type(None))) else str(part.name)
+    longest, stuck = [numbers[i] for i in search.longest], [numbers[i] for i in search.stuck]
+    return _invalid(name, history, reason, witness, part.name, longest, stuck, {**details, "minimal": minimal})
+
+
+def _invalid(
+    name: str,
+    history: History,
+    reason: str,
+    witness: list[Operation],
+    key: Any,
+    longest: list[int],
+    stuck: list[int],
+    details: dict[str, Any],
+) -> Verdict:
     more = {
-        "key": key,
-        "longest": [int(history.indices[history.invocations[numbers[i]]]) for i in search.longest],
-        "stuck": [int(history.indices[history.invocations[numbers[i]]]) for i in search.stuck],
-        "minimal": minimal,
+        "key": key if isinstance(key, (str, int, type(None))) else str(key),
+        "longest": [int(history.indices[history.invocations[number]]) for number in longest],
+        "stuck": [int(history.indices[history.invocations[number]]) for number in stuck],
     }
     return invalid(name, reason, witness, **details, **more)
 

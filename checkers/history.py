@@ -114,7 +114,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
         else:
             when = f"events {self.index}, {ended}"
         failed = "" if self.type != "fail" else " failed"
-        return f"{self.call}{failed}  by process {self.process}, {when}"
+        return f"{self.call}{failed} by process {self.process}, {when}"
 
 
 class History:

@@ -1,10 +1,10 @@
 """Linearizability (Herlihy & Wing 1990): one total order of the operations that respects real time and the model.
 
 It is local: a history is linearizable exactly when each independent part of the object is, so parts are judged one
-by one. A register whose values are written once each is judged in nearly linear time (`checkers.zones`); everything
-else is
-searched (`checkers.search`), all parts in turn with growing budgets, so that a part that is easily refuted is found
-before a hard one has eaten the time. What is refuted is explained (`checkers.explain`).
+by one. Registers whose values are written once each are judged in nearly linear time (`checkers.zones`), and so are
+sets that only grow and lists that are only appended to (`checkers.versions`); everything else is searched
+(`checkers.search`), all parts in turn with growing budgets, so that a part that is easily refuted is found before a
+hard one has eaten the time. What is refuted is explained (`checkers.explain`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from checkers import explain, zones
+from checkers import explain, versions, zones
 from checkers.budget import Budget
 from checkers.history import History
 from checkers.model import Model
@@ -44,10 +44,17 @@ def judge(history: History, model: Model, budget: Budget) -> Verdict:
     keys = 0 if columns.key is None else len(set(columns.key.tolist()))
     what = f"{total:,} operation{'s' * (total != 1)}" + (f" on {keys:,} key{'s' * (keys != 1)}" if keys else "")
     details: dict[str, Any] = {"model": model.name, "operations": total, "method": "zones", "steps": 0}
+    rows = None
     if isinstance(model, Register) and zones.applies(model) and not _repeats(columns):
         conflict, rows = zones.judge(columns, model)
         if conflict is not None:
             return explain.conflict(NAME, columns, model, conflict, details)
+    elif versions.applies(model):
+        details["method"] = "versions"
+        refutation, rows = versions.linearizable(columns, model)
+        if refutation is not None:
+            return explain.contradiction(NAME, columns, refutation, details)
+    if rows is not None:
         if not len(rows):
             return valid(NAME, what, **details)
         columns = columns.rows(rows)

@@ -125,13 +125,13 @@ class Keyed(Model):
         return op.key
 
 
-_PLAIN = frozenset({int, str, float, type(None)})
+PLAIN = frozenset({int, str, float, type(None)})  # types of values that are hashable states as they are
 
 
 def freeze(value: Any) -> Hashable:
     """A JSON value as a hashable state that is equal exactly for equal values: lists become tuples, true is not 1."""
     kind = type(value)
-    if kind in _PLAIN:
+    if kind in PLAIN:
         return value  # type: ignore[no-any-return]
     if kind is bool:
         return _TRUE if value else _FALSE

@@ -5,6 +5,8 @@ NP-complete, even for reads and writes, unless it is known who wrote what was re
 
 - forced orders (after Gibbons & Korach 1997, section 4): if a read returns w, every other write of the key that comes
   before the read comes before w, and every one that follows w follows the read. Closed to a fixpoint, a circle refutes.
+- sets that only grow and lists that are only appended to are decided by the versions that were read
+  (`checkers.versions`).
 - The search remembers how far each session has come. What only observes is taken as soon as it fits; a write waits
   until everybody who must read what it overwrites has done so; sessions are tried in the order of real time.
 
@@ -20,7 +22,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from checkers import zones
+from checkers import versions, zones
 from checkers.budget import Budget
 from checkers.causal import REAL_TIME, Chains, Edges, Found, explain_circle, explain_too_old
 from checkers.history import BadHistory, History, show
@@ -67,6 +69,14 @@ def judge_order(name: str, history: History, model: Model, budget: Budget, *, re
         op = history.operation(order.nowhere[0])
         more = {**details, "method": "forced", "minimal": True}
         return invalid(name, f"{op} saw a value that nobody wrote", [op], **more)
+    if versions.applies(model):
+        sessions = dict(zip(whole.numbers, whole.chain, strict=True))
+        refutation, decided = versions.sequential(columns, model, sessions, real_time=real_time)
+        if decided:
+            details["method"] = "versions"
+            if refutation is None:
+                return valid(name, what, **details)
+            return _forced(name, history, refutation.numbers, refutation.reasons, minimal=True, **details)
     search = Search(whole, range(total), None)
     if total < _FORCED:
         _run(search, budget, 64)
@@ -107,10 +117,9 @@ def _refuted(
     numbers = [whole.numbers[i] for i in smaller]
     witness = [history.operation(number) for number in numbers]
     if found is not None and len(smaller) < len(places):
-        found = _forced(history, model, {op.index for op in witness}, whole.real_time)
+        found = _again(history, model, {op.index for op in witness}, whole.real_time)
     if found is not None:
-        reason = "no order is possible: " + "; ".join(found.reasons)
-        return invalid(name, reason, witness, reasons=found.reasons, minimal=minimal, **details)
+        return _forced(name, history, numbers, found.reasons, minimal=minimal, **details)
     again = Search(whole, smaller, None)
     again.run(_SMALLER)
     longest = ", ".join(history.operation(whole.numbers[i]).call for i in again.longest) or "nothing"
@@ -122,7 +131,13 @@ def _refuted(
     return invalid(name, reason + " can be next", witness, minimal=minimal, **details)
 
 
-def _forced(history: History, model: Model, kept: set[int], real_time: bool) -> Found | None:
+def _forced(name: str, history: History, numbers: list[int], reasons: list[str], **details: Any) -> Verdict:
+    """The verdict on operations of which each has to come before the next, in a circle."""
+    reason = "no order is possible: " + "; ".join(reasons)
+    return invalid(name, reason, [history.operation(number) for number in numbers], reasons=reasons, **details)
+
+
+def _again(history: History, model: Model, kept: set[int], real_time: bool) -> Found | None:
     """What forced orders say of some operations alone."""
     alone = history.filter(lambda op: op.index in kept)
     columns = Columns(alone, model)
