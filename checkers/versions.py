@@ -211,11 +211,10 @@ class Versions:
 
     def _stranger(self, row: int, element: Hashable) -> str:
         """A read saw what was not added; not here, at least."""
-        read, added = self.op(row), self._whole.adder[self.key[row]].get(element)
+        added = self._whole.adder[self.key[row]].get(element)
         if added is None:
-            return f"{read} saw {_text(element)}, which nobody added"
-        other = self._whole.op(added)
-        return f"{read} saw {_text(element)}, which {other} added, but {read} was over before {other} was invoked"
+            return f"{self.op(row)} saw {_text(element)}, which nobody added"
+        return _too_late(self.op(row), self._whole.op(added))
 
     def _apart(self, one: int, other: int) -> Contradiction:
         """Two reads neither of which returned a part of the other."""
@@ -289,11 +288,18 @@ class Versions:
 
     def _late(self, low: int, high: int) -> Contradiction:
         """``low`` began when ``high``, which can only come after it, was over."""
-        sentence, more = self.because(low, high)
-        reason = f"{sentence}, but {self.op(high)} was over before {self.op(low)} was invoked"
-        # Without an addition that came too late, a read of it is no better.
-        late = self.is_read[high] and not self.is_read[low]
-        return Contradiction([reason], [high, *more] if late else [low, high, *more], high)
+        a, b, rows = self.op(low), self.op(high), [low, high]
+        if self.is_read[low]:
+            extra = self._extra(low, high) if self.is_read[high] else freeze(b.value)
+            seen = " had seen it and" if self.is_read[high] else ""
+            reason = f"{a} did not see {_text(extra)}, though {b}{seen} was over before it was invoked"
+        elif self.is_read[high]:
+            # Without an addition that came too late, a read of it is no better.
+            reason, rows = _too_late(b, a), [high]
+        else:
+            told, witness = self._tells_apart(low, high)
+            reason, rows = f"{told}, though {b} was over before {a} was invoked", [*rows, witness]
+        return Contradiction([reason], rows, high)
 
     def longest(self, found: Contradiction) -> tuple[list[int], list[int]]:
         """An order of what can come first, in real time, and what is then due but cannot come next."""
@@ -325,25 +331,27 @@ class Versions:
     def because(self, low: int, high: int) -> tuple[str, list[int]]:
         """Why an operation of lower rank comes before one of higher rank of the same object, and who says so."""
         a, b = self.op(low), self.op(high)
-        if self.is_read[high] and not self.is_read[low]:
-            return f"{b} saw {_text(freeze(a.value))}, which {a} added", []
-        if self.is_read[low] and not self.is_read[high]:
-            return f"{a} did not see {_text(freeze(b.value))}, which {b} added", []
         if self.is_read[low]:
-            fewer = set(self.seen(low))
-            extra = next(element for element in self.seen(high) if element not in fewer)
-            return f"{b} saw {_text(extra)}, {a} did not", []
-        witness = self._between(low, high)
-        if self.rank[witness] < self.rank[high]:
-            told = f"{self.op(witness)} saw {_text(freeze(a.value))} and not {_text(freeze(b.value))}"
-        else:
-            told = f"{self.op(witness)} saw {_text(freeze(a.value))} before {_text(freeze(b.value))}"
+            if self.is_read[high]:
+                return f"{b} saw {_text(self._extra(low, high))}, {a} did not", []
+            return f"{a} did not see what {b} added", []
+        if self.is_read[high]:
+            return f"{b} saw what {a} added", []
+        told, witness = self._tells_apart(low, high)
         return f"{told}, so {a} came before {b}", [witness]
 
-    def _between(self, low: int, high: int) -> int:
-        """The shortest read that tells two additions apart."""
+    def _extra(self, fewer: int, more: int) -> Hashable:
+        """An element that one read saw and the other did not."""
+        known = set(self.seen(fewer))
+        return next(element for element in self.seen(more) if element not in known)
+
+    def _tells_apart(self, low: int, high: int) -> tuple[str, int]:
+        """What the shortest read that tells two additions apart saw of them."""
         reads = [row for row in self._rows[self.key[low]] if self.is_read[row] and self.rank[row] > self.rank[low]]
-        return min(reads, key=lambda row: (self.rank[row], row))
+        witness = min(reads, key=lambda row: (self.rank[row], row))
+        x, y = (_text(freeze(self.op(row).value)) for row in (low, high))
+        how = "and not" if self.rank[witness] < self.rank[high] else "before"
+        return f"{self.op(witness)} saw {x} {how} {y}", witness
 
     # ---- sequential consistency
 
@@ -486,6 +494,10 @@ class _Graph:
                         (after if other < rows else todo).append(other)
             ring, length = after, length + 1
         return []
+
+
+def _too_late(read: Operation, added: Operation) -> str:
+    return f"{read} saw {_text(freeze(added.value))}, but was over before {added} was invoked"
 
 
 def _text(element: Hashable) -> str:
