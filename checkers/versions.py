@@ -272,19 +272,18 @@ class Versions:
         key = np.zeros(len(rows), np.int64) if columns.key is None else columns.key[rows].astype(np.int64)
         by_rank = np.lexsort((columns.begins[rows], self.rank[rows], key))
         rows, key = rows[by_rank], key[by_rank]
-        rank, begins, ends = self.rank[rows], columns.begins[rows], columns.ends[rows]
+        rank, begins = self.rank[rows], columns.begins[rows]
         horizon = len(columns.history) + 2
-        first = np.concatenate(([True], (rank[1:] != rank[:-1]) | (key[1:] != key[:-1])))
-        starts = np.maximum.accumulate(np.where(first, np.arange(len(rows)), 0))
-        # Above all begins of smaller keys, so that the highest so far is one of the same key.
-        latest = np.maximum.accumulate(key * horizon + begins)
-        below = np.where(starts > 0, latest[starts - 1] - key * horizon, -1)
-        bad = np.flatnonzero(ends < below)
+        first = np.concatenate(((rank[1:] != rank[:-1]) | (key[1:] != key[:-1]), [True]))
+        higher = np.minimum.accumulate(np.where(first, np.arange(1, len(rows) + 1), len(rows))[::-1])[::-1]
+        # Below all ends of larger keys, so that the lowest from each on is one of the same key if there is any.
+        over = key * horizon + np.minimum(columns.ends[rows], horizon - 1)
+        soonest = np.append(np.minimum.accumulate(over[::-1])[::-1], np.iinfo(np.int64).max)[higher]
+        bad = np.flatnonzero(soonest < key * horizon + begins)
         if not len(bad):
             return None
-        later = int(bad[np.argmin(ends[bad])])
-        earlier = int(np.flatnonzero((key == key[later]) & (begins == below[later]))[0])
-        return self._late(int(rows[earlier]), int(rows[later]))
+        low = int(bad[np.argmin(begins[bad])])
+        return self._late(int(rows[low]), int(rows[np.flatnonzero(over == soonest[low])[0]]))
 
     def _late(self, low: int, high: int) -> Contradiction:
         """``low`` began when ``high``, which can only come after it, was over."""
@@ -299,7 +298,7 @@ class Versions:
         else:
             told, witness = self._tells_apart(low, high)
             reason, rows = f"{told}, though {b} was over before {a} was invoked", [*rows, witness]
-        return Contradiction([reason], rows, high)
+        return Contradiction([reason], rows, low)
 
     def longest(self, found: Contradiction) -> tuple[list[int], list[int]]:
         """An order of what can come first, in real time, and what is then due but cannot come next."""
@@ -316,17 +315,21 @@ class Versions:
         key = self.key[found.due]
         rows = np.array([row for row in self._rows[key] if self.rank[row] != _UNRANKED], np.int64)
         rows = rows[np.lexsort((begins[rows], self.rank[rows]))]
-        adds = ~np.array(self.is_read, np.bool_)[rows]
-        cut = int(self.rank[found.due])
+        reads = np.array(self.is_read, np.bool_)[rows]
+        due, cut = found.due, int(self.rank[rows].max()) + 1
+        until = int(begins[due])
         while True:
-            above = rows[self.rank[rows] >= cut]
-            due = int(above[np.argmin(ends[above])])
-            low, begun = self.rank[rows] < cut, begins[rows] < ends[due]
-            # A read has to wait for an addition that has yet to begin, and all above it wait with it.
-            missing = rows[low & ~begun & adds]
+            here = (self.rank[rows] < cut) & (begins[rows] < until)
+            # A read has to wait for an addition that has yet to begin, and all above that wait with it.
+            highest = max(self.rank[rows[here & reads]], default=-1)
+            missing = rows[(self.rank[rows] < highest) & ~reads & (begins[rows] >= until)]
             if not len(missing):
-                return rows[low & begun].tolist(), [due]
+                return rows[here].tolist(), [due]
             cut = int(self.rank[missing].min())
+            waiting = rows[(self.rank[rows] >= cut) & (begins[rows] < until)]
+            next_over = int(waiting[np.argmin(ends[waiting])])
+            if ends[next_over] < until:
+                due, until = next_over, int(ends[next_over])
 
     def because(self, low: int, high: int) -> tuple[str, list[int]]:
         """Why an operation of lower rank comes before one of higher rank of the same object, and who says so."""
