@@ -11,6 +11,7 @@ addition that was never answered and that nobody saw has not happened.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -192,7 +193,7 @@ class Versions:
                 continue
             everything = set(now)
             if len(everything) < len(now):
-                twice = next(element for place, element in enumerate(now) if element in now[:place])
+                twice = next(element for element, count in Counter(now).items() if count > 1)
                 return Contradiction([f"{self.op(row)} saw {_text(twice)} twice, which was added once"], [row], row)
             if (now[: len(before)] != before) if self.ordered else not known <= everything:
                 return self._apart(last, row)
@@ -226,11 +227,9 @@ class Versions:
                 f"{_text(b[place])}"
             )
             return Contradiction([reason], [one, other], other)
-        x = next(element for element in self.seen(one) if element not in set(self.seen(other)))
-        y = next(element for element in self.seen(other) if element not in set(self.seen(one)))
+        x, y = _text(self._extra(other, one)), _text(self._extra(one, other))
         reason = (
-            f"{self.op(one)} saw {_text(x)} and not {_text(y)}, {self.op(other)} saw {_text(y)} and not {_text(x)}: "
-            "neither can have come first"
+            f"{self.op(one)} saw {x} and not {y}, {self.op(other)} saw {y} and not {x}: neither can have come first"
         )
         return Contradiction([reason], [one, other], other)
 
