@@ -232,7 +232,7 @@ def _run(
                 for k in range(starts[level], stop + 1):
                     w = watch[level] if k == stop else opens[k]
                     if k == stop:
-                        if w < 0:
+                        if w == -1:
                             continue
                     elif since[w] >= now or current[word[w]] & bit[w]:
                         continue

@@ -209,7 +209,7 @@ class Search:
             if since[i] < now and not placed & bits[i] and self._lost(i, resets, placed, used, state):
                 return True
         i = self._ahead.watch[level]
-        return i >= 0 and self._lost(i, resets, placed, used, state)
+        return i != -1 and self._lost(i, resets, placed, used, state)
 
     def _lost(self, i: int, resets: list[int], placed: int, used: int, state: int) -> bool:
         """Whether neither the state, nor any that an open reset can leave, leads to what ``i`` has seen."""

@@ -108,15 +108,14 @@ def searches(case: Case, *, compiled: bool) -> None:
 
 
 def twins(part: Part, table: Steps, *limits: int) -> str:
-    """In what the compiled search differs from the plain one after so many steps; nothing if it does not."""
+    """In what the compiled search differs from the plain one after so many steps; nothing if it does not.
+
+    Each asks the model by itself.
+    """
     from checkers.compiled import CompiledSearch
 
-    one, two = told(Search(part, table), *limits), told(CompiledSearch(part, table), *limits)
-    return differences(one, two)
-
-
-def differences(one: list[dict[str, object]], two: list[dict[str, object]]) -> str:
-    """What two searches that were stopped at the same places tell differently."""
+    one = told(Search(part, Steps(table.model, table.samples)), *limits)
+    two = told(CompiledSearch(part, Steps(table.model, table.samples)), *limits)
     return ", ".join(dict.fromkeys(name for a, b in zip(one, two, strict=True) for name in a if a[name] != b[name]))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from random import Random
 from typing import Any, ClassVar
 
@@ -182,23 +182,27 @@ class Log(Model):
         return (lambda state: any(op.value.startswith(state) for op in answers)) if self.quick else None
 
 
-def judged(model: Model, *events: tuple[object, ...]) -> bool:
-    """The verdict, which the plain search and (where there is a compiler) the compiled one confirm."""
-    history = History.from_events(events)
-    verdict = check(history, model=model)
-    assert verdict.outcome != "unknown"
+def searched(model: Model, *events: tuple[object, ...]) -> Iterator[Any]:
+    """By the plain search and, where there is a compiler, by the compiled one."""
+    kinds: list[Any] = [Search]
     try:
-        from checkers.compiled import CompiledSearch as Compiled
+        from checkers.compiled import CompiledSearch
     except ImportError:
-        kinds: list[Any] = [Search]
+        pass
     else:
-        kinds = [Search, Compiled]
+        kinds.append(CompiledSearch)
     for kind in kinds:
-        parts, table = Columns(history, model).parts(model)
-        (search,) = (kind(part, table) for part in parts)
+        (part,), table = Columns(History.from_events(events), model).parts(model)
+        search = kind(part, table)
         while not search.run(1 << 40):
             pass
-        assert search.outcome == bool(verdict)
+        yield search
+
+
+def judged(model: Model, *events: tuple[object, ...]) -> bool:
+    """The verdict, which all searches confirm."""
+    verdict = check(History.from_events(events), model=model)
+    assert all(search.outcome == bool(verdict) for search in searched(model, *events))
     return bool(verdict)
 
 
@@ -228,3 +232,26 @@ def test_a_reset_that_is_not_possible_yet_may_be_later() -> None:
         events += [("ok", n, *call) for n, call in enumerate(order)]
         for seen, valid in (("z", True), ("y", False)):
             assert judged(Log(), *events, ("invoke", 9, "look", None), ("ok", 9, "look", seen)) == valid
+
+
+def test_a_reset_that_was_not_possible_at_first_may_lead_to_what_is_seen_later() -> None:
+    calls = [
+        ("swap", ["", "p"]),
+        ("look", "p"),
+        ("append", "b"),
+        ("swap", ["pb", "z"]),
+        ("append", "c"),
+        ("look", "zc"),
+    ]
+    for last, valid in (("zc", True), ("zb", False)):
+        events = [(kind, 0, f, value) for f, value in (*calls[:-1], ("look", last)) for kind in ("invoke", "ok")]
+        assert judged(Log(), *events) == valid
+
+
+def test_a_reset_to_what_there_was_at_first_is_foreseen_as_any_other_is() -> None:
+    append: list[tuple[object, ...]] = [("invoke", 1, "append", "a"), ("ok", 1, "append", "a")]
+    swap: list[tuple[object, ...]] = [("invoke", 0, "swap", ["x", "x"]), ("ok", 0, "swap", ["x", "x"])]
+    look = [("invoke", 1, "look", None), ("ok", 1, "look", "y")]
+    for events in ([*append, *swap, *look], [swap[0], *append, swap[1], *look]):
+        for search in searched(Log("x"), *events):
+            assert (search.outcome, search.foreseen, search.steps) == (False, True, 1)

@@ -60,3 +60,11 @@ def test_faults_alone_are_no_operations() -> None:
     history = History.from_events([("info", "nemesis", "cut", None), ("info", "nemesis", "heal", None)])
     for model in models.names():
         assert check(history, model=model).outcome == "unknown"
+
+
+def test_what_failed_and_reads_without_an_answer_are_not_counted() -> None:
+    events = [("invoke", n, f, n) for n, f in enumerate(("write", "write", "write", "read", "read"))]
+    history = History.from_events([*events, ("ok", 0, "write", 0), ("fail", 1, "write", 1), ("fail", 4, "read", None)])
+    verdict = check(history, model="register")
+    assert verdict.details["operations"] == 2
+    assert "2 operations" in verdict.reason
