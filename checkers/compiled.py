@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numba
 import numpy as np
 
-from checkers.parts import NEVER, Ahead, Part, Steps
+from checkers.parts import DOOMED, NEVER, Ahead, Part, Steps
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _BITS = 63  # of a word: the sign stays out of it
-_PAUSED, _VALID, _INVALID, _MISSING, _FULL = range(5)
+_RUNNING, _PAUSED, _VALID, _INVALID, _MISSING, _FULL = range(6)
 (
     _LEVEL,
     _STATE,
@@ -37,7 +37,7 @@ _PAUSED, _VALID, _INVALID, _MISSING, _FULL = range(5)
     _ASK_CLASS,
     _FORESEEN,
 ) = range(14)
-_REFUSED, _UNKNOWN = -1, -2
+_NOWHERE = -2  # in place of a state: the table does not know this step yet
 _FEW_CLASSES = 256  # up to here a model's whole row is filled at once
 _TARGET = 0.015  # seconds that one call into compiled code should take
 
@@ -56,7 +56,7 @@ def _find(keys: NDArray[np.int64], values: NDArray[np.int64], key: int) -> int:
         if keys[at] == key:
             return int(values[at])
         at = (at + 1) & (len(keys) - 1)
-    return -2
+    return _NOWHERE
 
 
 @_compile
@@ -101,11 +101,8 @@ def _layout(
     slots: NDArray[np.int64],
 ) -> int:
     """Who is open at each return, in order of return, and a slot for each that nobody open with it shares."""
-    widest = 0
-    for level in range(len(returns)):
-        widest = max(widest, starts[level + 1] - starts[level])
-    now = np.zeros(widest + 1, np.int32)
-    free = np.zeros(widest + 1, np.int64)
+    now = np.zeros(len(answered), np.int32)
+    free = np.zeros(len(answered), np.int64)
     count, spare, used, invoked = 0, 0, 0, 0
     for level in range(len(returns)):
         if level > 0:
@@ -158,7 +155,6 @@ def _run(
     info_counts: NDArray[np.int64],
     info_twin: NDArray[np.int64],
     watch: NDArray[np.int64],
-    watch_open: NDArray[np.bool_],
     ends: NDArray[np.int64],
     since: NDArray[np.int64],
     reset_starts: NDArray[np.int64],
@@ -173,19 +169,19 @@ def _run(
     work: int,
 ) -> int:
     """See `checkers.search.Search.run`, which this follows line by line."""
-    level, state, entering, counted = control[0], control[1], control[2], control[3]
-    steps, frames, count, length = control[4], control[5], control[6], control[7]
-    top, best_length, shared = control[8], control[9], control[10]
+    level, state, entering, counted = control[_LEVEL], control[_STATE], control[_ENTERING], control[_COUNTED]
+    steps, frames, count, length = control[_STEPS], control[_FRAMES], control[_ENTRIES], control[_LENGTH]
+    top, best_length, shared = control[_TOP], control[_BEST], control[_SHARED]
     last = len(returns)
-    status = -1
-    while status < 0:
+    status = _RUNNING
+    while True:
         if entering:
-            if (counted == 0 and steps >= steps_max) or work <= 0:
-                status = 0
+            if (not counted and steps >= steps_max) or work <= 0:
+                status = _PAUSED
                 break
-            if counted == 0:
+            if not counted:
                 steps += 1
-                counted = 1
+                counted = True
             while level < last:
                 for k in range(starts[level], starts[level + 1]):
                     i = opens[k]
@@ -193,15 +189,15 @@ def _run(
                     if not observes[kind] or current[word[i]] & bit[i]:
                         continue
                     after = _find(keys, values, state * width + kind)
-                    if after == -2:
-                        control[11], control[12] = state, kind
-                        status = 3
+                    if after == _NOWHERE:
+                        control[_ASK_STATE], control[_ASK_CLASS] = state, kind
+                        status = _MISSING
                         break
                     if after >= 0:
                         current[word[i]] |= bit[i]
                         path[length] = i
                         length += 1
-                if status == 3:
+                if status == _MISSING:
                     break
                 before = level
                 while level < last and current[word[returns[level]]] & bit[returns[level]]:
@@ -211,13 +207,13 @@ def _run(
                     break
                 work -= level - before
                 if work <= 0 and level < last:
-                    status = 0
+                    status = _PAUSED
                     break
-            if status >= 0:
+            if status != _RUNNING:
                 break
             work -= 1
             if count == len(entries):
-                status = 4
+                status = _FULL
                 break
             if level > top or (level == top and length > best_length):
                 top = level
@@ -226,7 +222,7 @@ def _run(
                 shared = length
                 best_length = length
             if level == last:
-                status = 1
+                status = _VALID
                 break
             doomed = False
             if ahead:
@@ -236,16 +232,16 @@ def _run(
                 for k in range(starts[level], stop + 1):
                     w = watch[level] if k == stop else opens[k]
                     if k == stop:
-                        if w < 0 or watch_open[level]:
+                        if w == -1:
                             continue
-                    elif not observes[classes[w]] or since[w] >= now or current[word[w]] & bit[w]:
+                    elif since[w] >= now or current[word[w]] & bit[w]:
                         continue
                     after = _find(keys, values, state * width + classes[w])
-                    if after == -2:
-                        control[11], control[12] = state, classes[w]
-                        status = 3
+                    if after == _NOWHERE:
+                        control[_ASK_STATE], control[_ASK_CLASS] = state, classes[w]
+                        status = _MISSING
                         break
-                    if after != -3:
+                    if after != DOOMED:
                         continue
                     doomed = True
                     for r in range(reset_starts[level], reset_starts[level + 1]):
@@ -256,27 +252,27 @@ def _run(
                             doomed = False
                             break
                         left = _find(keys, values, state * width + classes[reset])
-                        if left == -2:
-                            control[11], control[12] = state, classes[reset]
-                            status = 3
+                        if left == _NOWHERE:
+                            control[_ASK_STATE], control[_ASK_CLASS] = state, classes[reset]
+                            status = _MISSING
                             break
                         if left < 0:
                             doomed = False
                             break
                         after = _find(keys, values, left * width + classes[w])
-                        if after == -2:
-                            control[11], control[12] = left, classes[w]
-                            status = 3
+                        if after == _NOWHERE:
+                            control[_ASK_STATE], control[_ASK_CLASS] = left, classes[w]
+                            status = _MISSING
                             break
-                        if after != -3:
+                        if after != DOOMED:
                             doomed = False
                             break
-                    if status >= 0:
+                    if status == _MISSING:
                         break
                     if doomed:
-                        control[13] = max(control[13], ends[w])
+                        control[_FORESEEN] = max(control[_FORESEEN], ends[w])
                         break
-                if status >= 0:
+                if status == _MISSING:
                     break
             entries[count, 0] = level
             entries[count, 1] = state
@@ -284,9 +280,9 @@ def _run(
                 entries[count, 2 + w] = current[w]
             h = _hash(entries[count], words) & (len(heads) - 1)
             e = heads[h]
-            entering = 0
+            entering = False
             dominated = doomed
-            while e >= 0 and not doomed:
+            while e >= 0 and not dominated:
                 same = True
                 for w in range(2 + words):
                     if entries[e, w] != entries[count, w]:
@@ -297,9 +293,7 @@ def _run(
                         if entries[e, w] & ~entries[count, w]:
                             same = False
                             break
-                    if same:
-                        dominated = True
-                        break
+                    dominated = same
                 e = links[e]
             if not dominated:
                 links[count] = heads[h]
@@ -310,17 +304,16 @@ def _run(
                 frames += 1
                 count += 1
         if frames == 0:
-            status = 2
+            status = _INVALID
             break
         frame = frames - 1
         entry = frame_entry[frame]
-        if length > frame_length[frame]:
-            length = frame_length[frame]
-            shared = min(shared, length)
+        length = frame_length[frame]
+        shared = min(shared, length)
         level, state = entries[entry, 0], entries[entry, 1]
         low, high = starts[level], starts[level + 1]
         place = frame_next[frame]
-        chosen, after = -1, -1
+        chosen, after = -1, _NOWHERE
         while place < high - low:
             i = opens[low + place]
             kind = classes[i]
@@ -336,15 +329,15 @@ def _run(
             if twin:
                 continue
             after = _find(keys, values, state * width + kind)
-            if after == -2:
-                control[11], control[12] = state, kind
+            if after == _NOWHERE:
+                control[_ASK_STATE], control[_ASK_CLASS] = state, kind
                 place -= 1
-                status = 3
+                status = _MISSING
                 break
             if after >= 0:
                 chosen = i
                 break
-        if chosen < 0 and status < 0:
+        if chosen < 0 and status == _RUNNING:
             while place - (high - low) < info_counts[level]:
                 nth = place - (high - low)
                 place += 1
@@ -355,16 +348,16 @@ def _run(
                 if twin_of >= 0 and not entries[entry, 2 + word[infos[twin_of]]] & bit[infos[twin_of]]:
                     continue
                 after = _find(keys, values, state * width + classes[i])
-                if after == -2:
-                    control[11], control[12] = state, classes[i]
+                if after == _NOWHERE:
+                    control[_ASK_STATE], control[_ASK_CLASS] = state, classes[i]
                     place -= 1
-                    status = 3
+                    status = _MISSING
                     break
                 if after >= 0 and after != state:
                     chosen = i
                     break
         frame_next[frame] = place
-        if status >= 0:
+        if status == _MISSING:
             break
         if chosen < 0:
             frames -= 1
@@ -378,10 +371,10 @@ def _run(
         while level < last and current[word[returns[level]]] & bit[returns[level]]:
             current[word[returns[level]]] ^= bit[returns[level]]
             level += 1
-        entering, counted = 1, 0
-    control[0], control[1], control[2], control[3] = level, state, entering, counted
-    control[4], control[5], control[6], control[7] = steps, frames, count, length
-    control[8], control[9], control[10] = top, best_length, shared
+        entering, counted = True, False
+    control[_LEVEL], control[_STATE], control[_ENTERING], control[_COUNTED] = level, state, entering, counted
+    control[_STEPS], control[_FRAMES], control[_ENTRIES], control[_LENGTH] = steps, frames, count, length
+    control[_TOP], control[_BEST], control[_SHARED] = top, best_length, shared
     return int(status)
 
 
@@ -405,31 +398,30 @@ class CompiledSearch:
         opens = np.zeros(int(starts[-1]), np.int32)
         slots = np.zeros(n, np.int64)
         used = _layout(begins, ends, answered, returns, starts, opens, slots)
-        self._words = max(-(-used // _BITS), 1)
+        self._words = -(-used // _BITS)
         slots[infos] = self._words * _BITS + np.arange(len(infos))
         self._returns, self._starts, self._opens, self._infos = returns, starts, opens, infos
         self._word, self._bit = slots // _BITS, np.left_shift(np.int64(1), slots % _BITS)
         self._info_counts = np.searchsorted(begins[infos], ends[returns])
         twin: dict[int, int] = {}
-        self._twins = np.full(len(infos), -1, np.int64)
+        self._twins = np.zeros(len(infos), np.int64)
         for nth, kind in enumerate(self._classes[infos].tolist()):
             self._twins[nth] = twin.get(kind, -1)
             twin[kind] = nth
         self._current = np.zeros(self._words + -(-len(infos) // _BITS), np.int64)
         self._control = np.zeros(14, np.int64)
-        self._control[_ENTERING], self._control[_TOP], self._control[_FORESEEN] = 1, -1, -1
+        self._control[_ENTERING] = True
         ahead = Ahead(part, table, returns.tolist())
-        watch = np.array(ahead.watch, np.int64)
         reset_starts = np.zeros(len(returns) + 1, np.int64)
         np.cumsum([len(row) for row in ahead.resets], out=reset_starts[1:])
         flat = np.array([i for row in ahead.resets for i in row], np.int64)
-        watch_open = begins[watch] < ends[returns]
-        self._watch = (watch, watch_open, ends, np.array(ahead.since, np.int64), reset_starts, flat)
+        watch, since = np.array(ahead.watch, np.int64), np.array(ahead.since, np.int64)
+        self._watch = (watch, ends, since, reset_starts, flat)
         self._ahead = (table.looks_ahead, table.model.resets_forget)
         self._entries = np.zeros((1024, 2 + len(self._current)), np.int64)
         self._links, self._heads = np.zeros(1024, np.int32), np.full(2048, -1, np.int32)
-        self._frames = np.zeros((3, n + 2), np.int64)
-        self._path, self._best = np.zeros(n + 1, np.int64), np.zeros(n + 1, np.int64)
+        # As long as any order is, and one frame for each beginning of it that is not all of it.
+        self._path, self._best, self._frames = np.zeros(n, np.int64), np.zeros(n, np.int64), np.zeros((3, n), np.int64)
         self._observes = np.array(table.observes, np.bool_)
         self._keys, self._values, self._known = np.full(4096, -1, np.int64), np.zeros(4096, np.int64), 0
         self._work = 2_000
@@ -456,8 +448,8 @@ class CompiledSearch:
             )
         )
 
-    def run(self, steps: int, work: int = 0) -> bool:
-        """As `Search.run`, but False comes after a few milliseconds."""
+    def run(self, steps: int, work: int | None = None) -> bool:
+        """As `Search.run`, but False comes after a few milliseconds, whatever ``work`` is."""
         began = time.perf_counter()
         while self.outcome is None:
             status = _run(
@@ -476,14 +468,14 @@ class CompiledSearch:
             elif status == _PAUSED:
                 taken = time.perf_counter() - began
                 self._work = (
-                    min(self._work * 2, 1 << 40)
+                    self._work * 2
                     if taken < _TARGET
                     else max(self._work // 2, 64)
                     if taken > 2 * _TARGET
                     else self._work
                 )
                 control = self._control
-                return bool(control[_STEPS] >= steps and control[_ENTERING] and not control[_COUNTED])
+                return bool(control[_STEPS] >= steps and not control[_COUNTED])
             else:
                 self.outcome = status == _VALID
         return True
@@ -512,7 +504,7 @@ class CompiledSearch:
         size = 2 * len(self._entries)
         entries = np.zeros((size, self._entries.shape[1]), np.int64)
         entries[: len(self._entries)] = self._entries
-        self._entries, self._links, self._heads = entries, np.zeros(size, np.int32), np.full(2 * size, -1, np.int32)
+        self._entries, self._links, self._heads = entries, np.zeros(size, np.int32), np.zeros(2 * size, np.int32)
         _relink(self._entries, int(self._control[_ENTRIES]), self._words, self._heads, self._links)
 
     @property
@@ -522,18 +514,18 @@ class CompiledSearch:
     @property
     def stuck(self) -> list[int]:
         """See `Search.stuck`."""
-        if max(self.level, 0) >= len(self._returns):
+        level = self.level
+        if level >= len(self._returns):
             return []
         placed = set(self.longest)
-        level = max(self.level, 0)
         return [int(i) for i in self._opens[self._starts[level] : self._starts[level + 1]] if int(i) not in placed]
 
     @property
     def limit(self) -> int:
         """See `Search.limit`."""
-        return max(self.part.ends[int(self._returns[max(self.level, 0)])], int(self._control[_FORESEEN]))
+        return max(self.part.ends[int(self._returns[self.level])], int(self._control[_FORESEEN]))
 
     @property
     def foreseen(self) -> bool:
         """See `Search.foreseen`."""
-        return int(self._control[_FORESEEN]) >= 0
+        return int(self._control[_FORESEEN]) > 0

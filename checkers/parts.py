@@ -82,11 +82,7 @@ class Steps:
         before, sample = self.states[state], self.samples[kind]
         after = self.model.step(before, sample) if self._foreseen is None else self._step(before, kind)
         if isinstance(after, Illegal):
-            doomed = (
-                self.looks_ahead
-                and self.observes[kind]
-                and (self.states[state] is _BLIND or self.model.doomed(self.states[state], self.samples[kind]))
-            )
+            doomed = self.observes[kind] and (before is _BLIND or self.model.doomed(before, sample))
             known = DOOMED if doomed else REFUSED
         else:
             known = self._ids.setdefault(after, len(self.states))
@@ -94,9 +90,7 @@ class Steps:
                 self.states.append(after)
                 self.rows.append({})
             if known != state and self.observes[kind]:
-                raise ValueError(
-                    f"{self.model.name} says that {self.samples[kind].call} only observes, yet it changes a state"
-                )
+                raise ValueError(f"{self.model.name} says that {sample.call} only observes, yet it changes a state")
         self.rows[state][kind] = known
         return known
 
@@ -111,17 +105,17 @@ class Steps:
             state = self.model.initial
         after = self.model.step(state, sample)
         assert self._foreseen is not None
-        if self.observes[kind] or isinstance(after, Illegal) or self._foreseen(after):
-            return after
-        return _BLIND
+        return after if self.observes[kind] or self._foreseen(after) else _BLIND
 
 
 class Ahead:
-    """What a search may foresee (see `Model.doomed`), per operation and per return; empty where the model is silent.
+    """What a search may foresee (see `Model.doomed`), per operation and per return; nothing where the model is silent.
 
     ``since[i]``: no reset that begins after this position can, short of others, lead to what observer ``i`` has seen,
-    so that from then on either the state on hand leads to it, or a reset that is open, or nothing does.
-    ``watch``: of the observers for which that holds at a return, the one that ends last (or -1).
+    so that from then on either the state on hand leads to it, or a reset that is open, or nothing does. `NEVER` for
+    what does not observe.
+    ``watch``: of the observers for which that holds at a return, the one that ends last, if it is still to be invoked
+    then; else -1.
     ``resets``: those that are open at a return.
     """
 
@@ -139,7 +133,7 @@ class Ahead:
         self._since(part, table, resets, [i for i in returns if observes[part.classes[i]]])
         waiting = sorted((i for i in returns if observes[part.classes[i]]), key=self.since.__getitem__, reverse=True)
         present: list[int] = []
-        come, last = 0, -1
+        come, last = 0, None
         for level, i in enumerate(returns):
             before = come
             while come < len(resets) and begins[resets[come]] < ends[i]:
@@ -147,8 +141,9 @@ class Ahead:
             present = [reset for reset in (*present, *resets[before:come]) if ends[reset] >= ends[i]]
             while waiting and self.since[waiting[-1]] < ends[i]:
                 ready = waiting.pop()
-                last = ready if last < 0 or ends[ready] > ends[last] else last
-            self.watch[level] = last if last >= 0 and ends[last] >= ends[i] else -1
+                last = ready if last is None or ends[ready] > ends[last] else last
+            if last is not None and begins[last] > ends[i]:
+                self.watch[level] = last
             self.resets[level] = present
 
     def _since(self, part: Part, table: Steps, resets: list[int], observers: list[int]) -> None:
@@ -183,7 +178,7 @@ class Columns:
         self.completed = int((kind == OK).sum())
         f = history.f.codes[history.invocations]
         reads = np.array([name in model.reads for name in history.f.table], np.bool_)
-        keep = (kind != FAIL) & ~((kind == INFO) & reads[f]) if len(reads) else kind != FAIL
+        keep = (kind != FAIL) & ~((kind == INFO) & reads[f])
         self._known(model, f[keep], np.flatnonzero(keep))
         self.numbers: NDArray[np.int64] = np.flatnonzero(keep)
         at, done = history.invocations[keep], done[keep]
@@ -204,7 +199,7 @@ class Columns:
         if model.operations is None:
             return
         known = np.array([name in model.operations for name in self.history.f.table], np.bool_)
-        strange: NDArray[Any] = np.flatnonzero(~known[f]) if len(known) else np.zeros(0, np.int64)
+        strange = np.flatnonzero(~known[f])
         if len(strange):
             refuse(model, self.history.operation(int(numbers[strange[0]])))
 
@@ -227,8 +222,8 @@ class Columns:
         """
         by_key = type(model).partition is Keyed.partition and self.key is not None
         n = len(self)
-        keys: list[int] = [0] * n if self.key is None else self.key.tolist()
         nothing = [0] * n
+        keys: list[int] = nothing if self.key is None else self.key.tolist()
         columns = zip(
             self.f.tolist(),
             self.value.tolist(),

@@ -11,6 +11,7 @@ before, and is else the same, can do nothing that the other could not.
 
 from __future__ import annotations
 
+import sys
 from bisect import insort
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -48,7 +49,7 @@ class Search:
         ends = part.ends
         self._returns = sorted((i for i in range(len(part)) if ends[i] != NEVER), key=ends.__getitem__)
         self._ahead = Ahead(part, table, self._returns) if ahead and table.looks_ahead else None
-        self._foreseen = -1  # the end of the latest operation that a state on the way was found not to lead to
+        self._foreseen = 0  # the end of the latest operation that a state on the way was found not to lead to
         self._infos = [i for i in range(len(part)) if ends[i] == NEVER]
         self._bit = [0] * len(part)  # of an open operation, among those that are open with it
         for nth, i in enumerate(self._infos):
@@ -66,7 +67,7 @@ class Search:
         self._enter: tuple[int, int, int, int, bool] | None = (0, 0, 0, 0, False)
         self._best: list[int] = []
         self._shared = 0  # how much of the best order is also the beginning of the present one
-        self.level = -1
+        self.level = 0
         self._extend(0)
 
     @property
@@ -98,7 +99,7 @@ class Search:
             self._open.append([i for _, i in self._now])
             self._info_count.append(infos)
 
-    def run(self, steps: int, work: int = 1 << 62) -> bool:
+    def run(self, steps: int, work: int = sys.maxsize) -> bool:
         """Go on until the outcome is known or one step more than ``steps`` in all is needed; then return True.
 
         Otherwise return False after visiting about ``work`` returns.
@@ -201,17 +202,14 @@ class Search:
         """Whether the state cannot lead to what an operation still to be placed has seen."""
         if self._ahead is None:
             return False
-        part, bits, observes, since = self.part, self._bit, self.table.observes, self._ahead.since
-        now = part.ends[self._returns[level]]
+        bits, since = self._bit, self._ahead.since
+        now = self.part.ends[self._returns[level]]
         resets = self._ahead.resets[level]
         for i in self._open[level]:
-            waits = observes[part.classes[i]] and since[i] < now and not placed & bits[i]
-            if waits and self._lost(i, resets, placed, used, state):
+            if since[i] < now and not placed & bits[i] and self._lost(i, resets, placed, used, state):
                 return True
         i = self._ahead.watch[level]
-        if i < 0 or part.begins[i] < now:
-            return False
-        return self._lost(i, resets, placed, used, state)
+        return i != -1 and self._lost(i, resets, placed, used, state)
 
     def _lost(self, i: int, resets: list[int], placed: int, used: int, state: int) -> bool:
         """Whether neither the state, nor any that an open reset can leave, leads to what ``i`` has seen."""
@@ -236,22 +234,22 @@ class Search:
     @property
     def stuck(self) -> list[int]:
         """Open at the first return that no order satisfies, and not placed in the longest order."""
-        if max(self.level, 0) >= len(self._returns):
+        if self.level >= len(self._returns):
             return []
         placed = set(self._best)
-        return [i for i in self._open[max(self.level, 0)] if i not in placed]
+        return [i for i in self._open[self.level] if i not in placed]
 
     @property
     def limit(self) -> int:
         """A position such that what began before it has no order: the first return that no order satisfies, or
         foreseen.
         """
-        return max(self.part.ends[self._returns[max(self.level, 0)]], self._foreseen)
+        return max(self.part.ends[self._returns[self.level]], self._foreseen)
 
     @property
     def foreseen(self) -> bool:
         """Whether states were given up because of operations further on: then ``longest`` may stop short."""
-        return self._foreseen >= 0
+        return self._foreseen > 0
 
 
 def _choices(

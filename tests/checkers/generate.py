@@ -63,6 +63,11 @@ def _operation(f: str, value: Any, **more: Any) -> Operation:
     return Operation(**{**fields, **more})
 
 
+def asked(f: str, value: Any) -> Operation:
+    """An operation that is still to be answered, as the rules of the oracle want it."""
+    return _operation(f, value, type="info")
+
+
 def _ask(random: Random, what: Shape, fresh: int, written: list[Any]) -> tuple[str, Any]:
     """An f and the value it is invoked with."""
     new = fresh if what.unique else random.randrange(what.values)

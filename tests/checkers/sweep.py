@@ -10,6 +10,7 @@ import argparse
 import sys
 from collections import Counter
 from random import Random
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -18,6 +19,10 @@ from checkers.parts import Columns, Part, Steps
 from checkers.search import Search
 from tests.checkers import generate, oracle
 
+if TYPE_CHECKING:
+    from checkers.compiled import CompiledSearch
+
+_ENTRIES = 6  # where the compiled search keeps how many configurations it remembers
 INITIAL = {"counter": 0, "kv-append": ""}
 
 
@@ -95,24 +100,41 @@ def searches(case: Case, *, compiled: bool) -> None:
         outcomes.append(plain.outcome)
         if not compiled:
             continue
-        for limit in (plain.steps // 2, 1 << 40):
-            difference = twins(part, table, limit)
-            if difference:
-                raise case.problem(f"{difference} of the compiled search differs after {limit} steps")
+        difference = twins(part, table, plain.steps // 2, 1 << 40)
+        if difference:
+            raise case.problem(f"{difference} of the compiled search differs")
     if all(outcomes) != case.expected:
         raise case.problem(f"the searches say {outcomes}")
 
 
-def twins(part: Part, table: Steps, limit: int) -> str:
-    """In what the compiled search differs from the plain one after so many steps; nothing if it does not."""
+def twins(part: Part, table: Steps, *limits: int) -> str:
+    """In what the compiled search differs from the plain one after so many steps; nothing if it does not.
+
+    Each asks the model by itself.
+    """
     from checkers.compiled import CompiledSearch
 
-    again, twin = Search(part, table), CompiledSearch(part, table)
-    again.run(limit)
-    while not twin.run(limit):
-        pass
-    names = ("outcome", "steps", "level", "longest", "stuck", "foreseen", *(["limit"] * (again.outcome is False)))
-    return ", ".join(name for name in names if getattr(again, name) != getattr(twin, name))
+    one = told(Search(part, Steps(table.model, table.samples)), *limits)
+    two = told(CompiledSearch(part, Steps(table.model, table.samples)), *limits)
+    return ", ".join(dict.fromkeys(name for a, b in zip(one, two, strict=True) for name in a if a[name] != b[name]))
+
+
+def told(search: Search | CompiledSearch, *limits: int, work: int = 7) -> list[dict[str, object]]:
+    """What a search knows after so many steps each; it pauses whenever it has seen so many returns."""
+    known = []
+    for limit in limits:
+        while not _goes_on(search, limit, work):
+            pass
+        names = ("outcome", "steps", "level", "longest", "stuck", "foreseen", *(["limit"] * (search.outcome is False)))
+        remembered = search._entries if isinstance(search, Search) else int(search._control[_ENTRIES])
+        known.append({**{name: getattr(search, name) for name in names}, "remembered": remembered})
+    return known
+
+
+def _goes_on(search: Search | CompiledSearch, limit: int, work: int) -> bool:
+    if not isinstance(search, Search):
+        search._work = work  # it sets its own pace
+    return search.run(limit, work)
 
 
 def rests(model: Model, op: Operation, other: Operation) -> bool:

@@ -14,6 +14,7 @@ from checkers import History, check, models
 from checkers.parts import NEVER, Columns, Part, Steps
 from checkers.search import Search
 from tests.checkers import generate
+from tests.checkers.shapes import detour, undone, watched
 
 
 def drawn() -> Iterator[tuple[Part, Steps]]:
@@ -67,6 +68,36 @@ def test_a_pause_comes_after_as_many_returns_as_were_asked_for() -> None:
             assert search.outcome is True
             # Each configuration counts as one, and so does each return that observers alone took it across.
             assert calls == -(-(search.steps if f == "write" else 100) // work)
+
+
+def test_a_search_that_may_do_no_work_says_whether_the_next_thing_would_be_a_step() -> None:
+    part, table = watched()
+    search = Search(part, table)
+    assert search.run(0, 1) is True
+    assert search.run(1, 0) is False
+    assert search.steps == search.level == 0
+    assert search.run(2, 5) is False
+    before = search.steps, search.level, search.longest
+    assert before[0] == 2  # in the middle of the reads: its last step is taken, but it is not at its end
+    assert search.run(2, 0) is False
+    assert before == (search.steps, search.level, search.longest)
+    assert search.run(2) is True
+    assert search.outcome is True
+
+
+def test_an_order_that_satisfies_more_returns_is_the_longer_one_however_many_operations_another_has() -> None:
+    part, table = detour()
+    search = Search(part, table)
+    assert search.run(1 << 40)
+    assert (search.outcome, search.level, search.longest, sorted(search.stuck)) == (False, 1, [0], [1, 2, 3, 4])
+
+
+def test_what_undoes_itself_is_not_looked_at_again() -> None:
+    part, table = undone()
+    search = Search(part, table)
+    assert search.run(1 << 40)
+    # Nothing, and each of the two alone, are remembered; both together, in either order, are nothing once more.
+    assert (search.outcome, search.steps, sum(map(len, search._seen.values()))) == (False, 5, 3)
 
 
 def test_the_estimate_of_memory_counts_what_is_remembered() -> None:

@@ -107,6 +107,14 @@ def _linearizable(names: tuple[str, ...] = generate.MODELS, histories: int = 300
 
 
 def _search() -> Iterator[Trial]:
+    import_module("checkers.compiled")
+    yield from directed("tests.checkers.test_compiled", "wherever_both_stop")
+    yield from _parts()
+
+
+def _parts() -> Iterator[Trial]:
+    import_module("checkers.compiled")  # now, as the time that numba takes is none of the trials'
+    yield from directed("tests.checkers.test_parts")
     yield from directed("tests.checkers.test_looking_ahead")
     yield from directed("tests.checkers.test_explanations")
     yield from searches(generate.MODELS, 150)
@@ -143,9 +151,10 @@ def _judged(history: History, model: str, initial: Any) -> Trial:
 
 
 def _compiled() -> Iterator[Trial]:
-    yield from searches(generate.MODELS, 120, compiled=True)
-    yield from directed("tests.checkers.test_looking_ahead")
+    import_module("checkers.compiled")
     yield from directed("tests.checkers.test_compiled")
+    yield from directed("tests.checkers.test_looking_ahead", "reset", "asked_about")
+    yield from searches(generate.MODELS, 60, compiled=True)
 
 
 def _sequential() -> Iterator[Trial]:
@@ -204,7 +213,7 @@ TRIALS: dict[str, Callable[[], Iterator[Trial]]] = {
     "zones": _zones,
     "search": _search,
     "compiled": _compiled,
-    "parts": _search,
+    "parts": _parts,
     "explain": _linearizable,
     "models.register": _model("register", "cas-register", "kv"),
     "models.kv_append": _model("kv-append"),
