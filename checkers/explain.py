@@ -127,6 +127,7 @@ class _Smaller:
         self.steps = _STEPS
         self.pairs = _PAIRS
         self.minimal = True
+        self.later = [sample.f in table.model.rest_on_later for sample in table.samples]
         self._known: dict[tuple[int, int], bool] = {}
 
     def start(self, limit: int) -> list[int]:
@@ -178,10 +179,13 @@ class _Smaller:
         return search.outcome is False
 
     def _rests(self, i: int, on: int) -> bool:
-        """Whether ``i`` may rest on ``on``; nothing rests on an observer, or on what began after it had ended."""
-        if i == on or self.part.begins[on] >= self.part.ends[i] or self.table.observes[self.part.classes[on]]:
+        """Whether ``i`` may rest on ``on``; nothing rests on an observer, little on what began after it had ended."""
+        kind, other = self.part.classes[i], self.part.classes[on]
+        if i == on or self.table.observes[other]:
             return False
-        pair = (self.part.classes[i], self.part.classes[on])
+        if self.part.begins[on] >= self.part.ends[i] and not self.later[kind]:
+            return False
+        pair = (kind, other)
         known = self._known.get(pair)
         if known is None:
             samples = self.table.samples

@@ -193,6 +193,7 @@ def _lattice() -> Iterator[Trial]:
 
 def _model(*names: str) -> Callable[[], Iterator[Trial]]:
     def trials() -> Iterator[Trial]:
+        yield from directed("tests.checkers.test_models")
         yield from verdicts(names, 120)
         yield from directed("tests.checkers.test_looking_ahead")
 
