@@ -60,7 +60,7 @@ def refuted(name: str, columns: Columns, model: Model, search: AnySearch, detail
     small = _Smaller(prefix, search.table)
     places = small.run(small.start(search.limit))
     reason = ""
-    if isinstance(model, Register) and zones.applies(model):
+    if zones.applies(model):
         numbers = [prefix.numbers[i] for i in places]
         again, _ = zones.judge(columns.rows(np.flatnonzero(np.isin(columns.numbers, numbers))), model)
         reason = again.reason if again is not None else ""

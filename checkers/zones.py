@@ -10,7 +10,7 @@ zone [s, f]. All keys are judged at once, in numpy. The initial value is a write
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
@@ -35,7 +35,7 @@ class Conflict:
         self.numbers = sorted(set(numbers))
 
 
-def applies(model: Model) -> bool:
+def applies(model: Model) -> TypeGuard[Register]:
     """Whether the model is one of the registers, unchanged."""
     kind = type(model)
     return isinstance(model, Register) and kind.step is Register.step and kind.partition is Register.partition

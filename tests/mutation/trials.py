@@ -101,6 +101,7 @@ _SESSIONS = ("read-your-writes", "monotonic-reads", "monotonic-writes", "writes-
 
 def _linearizable(names: tuple[str, ...] = generate.MODELS, histories: int = 300) -> Iterator[Trial]:
     yield from directed("tests.checkers.test_explanations")
+    yield from directed("tests.checkers.test_linearizable")
     yield from verdicts(names, histories)
     yield from directed("tests.checkers.test_history", "touch", "without_a_return", "keeps_the_value", "unknown_to_the")
     yield from directed("tests.checkers.test_budgets", "run_out", "guard", "empty", "observation")
