@@ -220,7 +220,7 @@ def compiler() -> Iterator[list[int]]:
 def test_a_search_is_compiled_from_the_beginning_when_its_turn_has_grown_long_enough() -> None:
     history = hard("x")
     (x,) = steps(history)
-    for first, compiled in ((x - 1, 0), (x // 4, 1)):
+    for first, compiled in ((x - 1, 0), (x // 3, 1)):
         with set_to(_FIRST=first, _GROWTH=2, _COMPILE=4 * first), compiler() as made:
             verdict = check(history, model="counter")
             assert (verdict.outcome, verdict.details["steps"]) == ("valid", x)
