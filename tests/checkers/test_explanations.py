@@ -280,7 +280,7 @@ def test_a_witness_does_not_rest_on_what_only_a_later_write_explains() -> None:
 
 
 def test_a_witness_is_found_among_many_that_have_an_order() -> None:
-    late = [at("write", 10 + n, 5 + n, 40 + n) for n in range(12)]
+    late = [at("write", 10 + n, 5 + n, 40 + n) for n in range(8)]
     verdict = check(history([*row(("write", 1), ("write", 1)), at("read", None, 4, 30), *late]))
     assert calls(verdict) == ["write 1", "read -> nil"]
 
