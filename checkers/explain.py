@@ -39,8 +39,11 @@ def conflict(name: str, columns: Columns, model: Register, found: zones.Conflict
     (part,), table = core.parts(model)
     small = _Smaller(part, table)
     places = small.run(list(range(len(part))))
+    reason = found.reason
+    if not {part.numbers[i] for i in places}.issuperset(found.told):
+        reason = _told(columns, model, part, places, table)
     # The longest order of all that was invoked before the conflict was complete, if that is not too much to look for.
-    closed = max((end for end in part.ends if end != NEVER), default=0)
+    closed = max(end for end in part.ends if end != NEVER)
     before = columns.rows(np.flatnonzero(columns.begins < closed))
     search = None
     if len(before) <= _DRAWN:
@@ -50,7 +53,7 @@ def conflict(name: str, columns: Columns, model: Register, found: zones.Conflict
     if search is None or search.outcome is not False:
         search = Search(part, table)
         search.run(_STEPS)
-    return _verdict(name, history, found.reason, part, places, search, small.minimal, details)
+    return _verdict(name, history, reason, part, places, search, small.minimal, details)
 
 
 def contradiction(name: str, columns: Columns, found: versions.Refutation, details: dict[str, Any]) -> Verdict:
@@ -68,19 +71,24 @@ def refuted(name: str, columns: Columns, model: Model, search: AnySearch, detail
     prefix = part.only(_closed_prefix(part, search))
     small = _Smaller(prefix, search.table)
     places = small.run(small.start(search.limit))
-    reason = ""
-    if isinstance(model, Register) and zones.applies(model):
-        numbers = [prefix.numbers[i] for i in places]
-        again, _ = zones.judge(columns.rows(np.flatnonzero(np.isin(columns.numbers, numbers))), model)
-        reason = again.reason if again is not None else ""
-    reason = reason or _sentence(columns.history, prefix.only(places), search.table)
+    reason = _told(columns, model, prefix, places, search.table)
     if search.foreseen:
         # For the longest order it must not look ahead; if that takes too long, the one on hand will do.
         plain = Search(prefix, search.table, ahead=False)
         plain.run(_PLAIN)
-        if plain.outcome is False and plain.level >= search.level:
+        if plain.outcome is False:
             return _verdict(name, columns.history, reason, prefix, places, plain, small.minimal, details)
     return _verdict(name, columns.history, reason, prefix, places, search, small.minimal, details)
+
+
+def _told(columns: Columns, model: Model, part: Part, places: list[int], table: Steps) -> str:
+    """What zones say of these operations alone, or else how far an order of them goes."""
+    if zones.applies(model):
+        numbers = [part.numbers[i] for i in places]
+        found, _ = zones.judge(columns.rows(np.flatnonzero(np.isin(columns.numbers, numbers))), model)
+        if found is not None:
+            return found.reason
+    return _sentence(columns.history, part.only(places), table)
 
 
 def _closed_prefix(part: Part, search: AnySearch) -> list[int]:
@@ -148,6 +156,7 @@ class _Smaller:
         self.steps = _STEPS
         self.pairs = _PAIRS
         self.minimal = True
+        self.later = [sample.f in table.model.rest_on_later for sample in table.samples]
         self._known: dict[tuple[int, int], bool] = {}
 
     def start(self, limit: int) -> list[int]:
@@ -184,7 +193,7 @@ class _Smaller:
                         self.minimal = False
                         return places
                     rest = self._without(places, piece)
-                    if rest and self._impossible(rest):
+                    if self._impossible(rest):
                         places = rest
                         at = min(at, len(places))
                 if size == 1:
@@ -199,10 +208,13 @@ class _Smaller:
         return search.outcome is False
 
     def _rests(self, i: int, on: int) -> bool:
-        """Whether ``i`` may rest on ``on``; nothing rests on an observer, or on what began after it had ended."""
-        if i == on or self.part.begins[on] >= self.part.ends[i] or self.table.observes[self.part.classes[on]]:
+        """Whether ``i`` may rest on ``on``; nothing rests on an observer, little on what began after it had ended."""
+        kind, other = self.part.classes[i], self.part.classes[on]
+        if self.table.observes[other]:
             return False
-        pair = (self.part.classes[i], self.part.classes[on])
+        if self.part.begins[on] >= self.part.ends[i] and not self.later[kind]:
+            return False
+        pair = (kind, other)
         known = self._known.get(pair)
         if known is None:
             samples = self.table.samples
@@ -244,15 +256,13 @@ def _sentence(history: History, part: Part, table: Steps) -> str:
     for i in order:
         state = table.model.step(state, table.samples[part.classes[i]])
     described = table.model.describe(state)
-    stuck = search.stuck
-    due = ops[min(stuck, key=part.ends.__getitem__)] if stuck else None
+    due, *others = [ops[i] for i in search.stuck]  # in order of return
     first = ", ".join(ops[i].call for i in order)
     begin = (
         f"{first} can come first and leave {described}"
         if first
         else f"nothing can come first; the state is {described}"
     )
-    others = [ops[i] for i in stuck if ops[i] is not due]
     nor = f", and {_listed(others)}, open at that moment, cannot make it possible" if others else ""
     count = len(ops)
     opening = "this operation fits no order" if count == 1 else f"these {count} operations have no order"

@@ -419,7 +419,8 @@ class History:
             f=f,
             key=None if self.keyed is None else self.keyed[at],
             value=value,
-            result=None if self.results is None or done < 0 else self.results[done],
+            # As with the value, only an ok answers: what an info or a fail carries beside the question says nothing.
+            result=self.results[done] if kind == "ok" and self.results is not None else None,
             error=None if self.errors is None else self.errors[last],
             final=self.finals is not None and bool(self.finals[at] or self.finals[last]),
         )

@@ -16,7 +16,6 @@ from checkers import explain, versions, zones
 from checkers.budget import Budget
 from checkers.history import History
 from checkers.model import Model
-from checkers.models.register import Register
 from checkers.parts import Columns, Part, Steps
 from checkers.search import Search
 from checkers.verdict import Verdict, unknown, valid
@@ -45,7 +44,7 @@ def judge(history: History, model: Model, budget: Budget) -> Verdict:
     what = f"{total:,} operation{'s' * (total != 1)}" + (f" on {keys:,} key{'s' * (keys != 1)}" if keys else "")
     details: dict[str, Any] = {"model": model.name, "operations": total, "method": "zones", "steps": 0}
     rows = None
-    if isinstance(model, Register) and zones.applies(model) and not _repeats(columns):
+    if zones.applies(model) and not _repeats(columns):
         conflict, rows = zones.judge(columns, model)
         if conflict is not None:
             return explain.conflict(NAME, columns, model, conflict, details)
@@ -64,8 +63,8 @@ def judge(history: History, model: Model, budget: Budget) -> Verdict:
     details["method"], details["steps"] = "search", turns.steps
     if refuted is not None:
         return explain.refuted(NAME, columns, model, refuted, details)
-    if turns.stopped:
-        hard = next(search.part for search in turns.pending)
+    if turns.hard is not None:
+        hard = turns.hard
         where = f"key {hard.name}" if hard.name is not None else "the history"
         reason = f"{turns.stopped} while searching {where}, {len(hard):,} operations ({what} in all)"
         return unknown(NAME, reason, reproducible=turns.reproducible, **details)
@@ -93,6 +92,7 @@ class _Turns:
         self.pending: list[AnySearch] = self._begun(parts, table)
         self.steps = 0
         self.stopped = ""
+        self.hard: Part | None = None  # what was being searched then
         self.reproducible = True
 
     @staticmethod
@@ -108,11 +108,11 @@ class _Turns:
         quota = _FIRST
         while self.pending:
             later: list[AnySearch] = []
-            for nth, search in enumerate(self.pending):
+            for search in self.pending:
                 if quota >= _COMPILE:
                     search = self._compiled(search)
                 if not self._turn(search, quota):
-                    self.pending = [search, *later, *self.pending[nth + 1 :]]
+                    self.hard = search.part
                     return None
                 if search.outcome is False:
                     return search

@@ -44,7 +44,8 @@ ILLEGAL: Final = Illegal()
 class Model(ABC):
     """A sequential object. ``initial`` is its first state; ``step`` returns the next one, or `ILLEGAL`.
 
-    An operation of type "info" has no known answer: its step must allow every answer that is possible.
+    An operation of type "info" has no known answer: its ``result`` is None, its ``value`` is what was asked, and its
+    step must allow every answer that is possible. Those in `reads` that have no answer are not asked about.
     """
 
     initial: State = None
@@ -107,9 +108,13 @@ class Model(ABC):
     def rests_on(self, op: Operation, other: Operation) -> bool:
         """Whether the answer of ``op`` may rest on ``other`` having happened: a witness keeps the two together.
 
-        It must be true whenever dropping ``other`` from a valid history could make ``op`` impossible.
+        It must be true whenever dropping ``other`` from a valid history could make ``op`` impossible. It is never asked
+        of an ``other`` that only observes.
         """
         return other.f not in self.reads and other.result is not False
+
+    # The f of which that holds even for what began after they had ended; of all others it is not asked then.
+    rest_on_later: ClassVar[frozenset[str]] = frozenset()
 
     def describe(self, state: State) -> str:
         """A state in words, for explanations."""

@@ -96,11 +96,10 @@ def _refutation(
     until_the_end: bool,
 ) -> Refutation:
     """As few operations as contradict each other. If all others of those named are needed, so is what they saw."""
-    whole = versions
     while True:
         for row in reversed(found.rows):
             rest = versions.without(versions.closed(found.rows, until_the_end=until_the_end), row)
-            smaller = Versions(versions.columns.rows(np.array(rest, np.int64)), versions.model, whole)
+            smaller = Versions(versions.columns.rows(np.array(rest, np.int64)), versions.model)
             again = judge(smaller)
             if again is not None:
                 versions, found = smaller, again
@@ -116,10 +115,9 @@ def _refutation(
 class Versions:
     """The ranks of all operations; or a contradiction between what reads of one object returned."""
 
-    def __init__(self, columns: Columns, model: Model, whole: Versions | None = None) -> None:
+    def __init__(self, columns: Columns, model: Model) -> None:
         self.columns = columns
         self.model = model
-        self._whole = whole or self  # what these operations were taken from
         self.ordered = type(model).step is AppendList.step
         n = len(columns)
         self.rank: NDArray[np.int64] = np.full(n, _UNRANKED, np.int64)
@@ -200,7 +198,7 @@ class Versions:
             new = now[len(before) :] if self.ordered else everything - known
             if not adder.keys() >= set(new):
                 strange = next(element for element in now if element not in adder)
-                return Contradiction([self._stranger(row, strange)], [row], row)
+                return Contradiction([self._too_early(row, strange)], [row], row)
             for place, element in enumerate(new, len(before)):
                 rank[adder[element]] = 2 * place if self.ordered else 2 * len(now) - 2
             known = everything
@@ -209,13 +207,6 @@ class Versions:
             if element not in known and not self.columns.info[row]:
                 rank[row] = 2 * len(before)
         return None
-
-    def _stranger(self, row: int, element: Hashable) -> str:
-        """A read saw what was not added; not here, at least."""
-        added = self._whole.adder[self.key[row]].get(element)
-        if added is None:
-            return f"{self.op(row)} saw {_text(element)}, which nobody added"
-        return _too_late(self.op(row), self._whole.op(added))
 
     def _apart(self, one: int, other: int) -> Contradiction:
         """Two reads neither of which returned a part of the other."""
@@ -293,11 +284,14 @@ class Versions:
             reason = f"{a} did not see {_text(extra)}, though {b}{seen} was over before it was invoked"
         elif self.is_read[high]:
             # Without an addition that came too late, a read of it is no better.
-            reason, rows = _too_late(b, a), [high]
+            reason, rows = self._too_early(high, freeze(a.value)), [high]
         else:
             told, witness = self._tells_apart(low, high)
             reason, rows = f"{told}, though {b} was over before {a} was invoked", [*rows, witness]
         return Contradiction([reason], rows, low)
+
+    def _too_early(self, read: int, element: Hashable) -> str:
+        return f"{self.op(read)} saw {_text(element)}, which nobody had added"
 
     def longest(self, found: Contradiction) -> tuple[list[int], list[int]]:
         """An order of what can come first, in real time, and what is then due but cannot come next."""
@@ -496,10 +490,6 @@ class _Graph:
                         (after if other < rows else todo).append(other)
             ring, length = after, length + 1
         return []
-
-
-def _too_late(read: Operation, added: Operation) -> str:
-    return f"{read} saw {_text(freeze(added.value))}, but was over before {added} was invoked"
 
 
 def _text(element: Hashable) -> str:

@@ -10,7 +10,7 @@ zone [s, f]. All keys are judged at once, in numpy. The initial value is a write
 from __future__ import annotations
 
 from collections.abc import Hashable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
@@ -27,18 +27,19 @@ _KINDS = {"read": _READ, "get": _READ, "write": _WRITE, "put": _WRITE, "delete":
 
 
 class Conflict:
-    """Why one key is not linearizable: a sentence, and the operations it speaks of with the writers they rest on."""
+    """Why one key is not linearizable: a sentence, and the operations it rests on with the writers they rest on."""
 
-    def __init__(self, key: int, reason: str, numbers: list[int]) -> None:
+    def __init__(self, key: int, reason: str, numbers: list[int], told: list[int] | None = None) -> None:
         self.key = key  # its code, 0 without keys
         self.reason = reason
         self.numbers = sorted(set(numbers))
+        self.told = numbers if told is None else told  # those without which the sentence would be wrong
 
 
-def applies(model: Model) -> bool:
+def applies(model: Model) -> TypeGuard[Register]:
     """Whether the model is one of the registers, unchanged."""
     kind = type(model)
-    return isinstance(model, Register) and kind.step is Register.step and kind.partition is Register.partition
+    return kind.step is Register.step and kind.partition is Register.partition
 
 
 def judge(columns: Columns, model: Register) -> tuple[Conflict | None, NDArray[Any]]:
@@ -72,7 +73,7 @@ class _Registers:
             codes = columns.value[cas]
             saw[cas], wrote[cas] = old[codes], new[codes]
             same = cas[saw[cas] == wrote[cas]]
-            kind[same] = np.where(columns.info[same] | refused[same], _NOTHING, _READ)
+            kind[same] = np.where(refused[same], _NOTHING, _READ)
         self.negative = refused & (kinds[columns.f] == _CAS)
         kind[refused] = np.where(kind[refused] == _READ, _READ, _NOTHING)
         if is_delete.any():
@@ -101,9 +102,9 @@ class _Registers:
         none = np.zeros(0, np.int64)
         if not pairs and {*map(type, table), type(thaw(model.initial))} <= {int, str, type(None)}:
             # Codes will do. nil and the initial value may not occur at all: they get numbers behind the last.
-            nil = columns.history.values.code(None)
-            values = table if nil >= 0 else [*table, None]
-            nil = nil if nil >= 0 else len(table)
+            values, nil = table, columns.history.values.code(None)
+            if nil < 0:
+                values, nil = [*table, None], len(table)
             self._initial = nil
             if model.initial is not None:
                 place = columns.history.values.code(thaw(model.initial))
@@ -146,19 +147,21 @@ class _Registers:
             keep[found] = True
             seen[place_saw[found[kind[found] == _CAS]]] = True
             waiting = waiting[~wanted]
-        writers = np.bincount(place_wrote[keep & writes], minlength=places)
+        # Of a value that was seen all writers are kept.
+        writers = np.bincount(place_wrote[writes], minlength=places)
         writers[first] += 1
         several = np.zeros(keys, np.bool_)
         several[key_of(np.flatnonzero(seen & (writers > 1)))] = True
         orphan = seen & (writers == 0)
         if orphan.any():
             # Where a value has several writers, an unanswered cas may not have happened although its value was seen.
-            certain = keep & observes & ~(info & several[self.key])
-            lost = np.flatnonzero(certain & orphan[np.where(certain, place_saw, 0)])
+            certain = np.flatnonzero(keep & observes & ~(info & several[self.key]))
+            lost = certain[orphan[place_saw[certain]]]
             if len(lost):
                 row = int(lost[0])
-                reason = f"{self._op(row)} saw {self._value(row)}, which nobody wrote"
-                return Conflict(int(self.key[row]), reason, self._closed([row])), _NO_ROWS
+                return self._conflict(
+                    [row], f"{self._op(row)} saw {self._value(row)}, which nobody had written"
+                ), _NO_ROWS
         undecided = several.copy()
         undecided[self.key[self.negative]] = True
         rows = np.flatnonzero(keep & ~several[self.key])
@@ -167,7 +170,7 @@ class _Registers:
 
     def _places(self, observes: NDArray[Any], writes: NDArray[Any]) -> tuple[Any, Any, Any, int, Any]:
         """One number per key and value: of what each operation saw and wrote, and of each key's initial value."""
-        width = max(len(self.values), 1)
+        width = len(self.values)
         first = np.arange(self.keys, dtype=np.int64) * width + self.initial
         saw, wrote = self.key * width + self.saw, self.key * width + self.wrote
         places = self.keys * width
@@ -186,7 +189,7 @@ class _Registers:
         saw, wrote = place_saw[rows], place_wrote[rows]
         begins = np.concatenate((self.begins[rows], np.full(self.keys, -1)))
         ends = np.concatenate((self.ends[rows], np.full(self.keys, -1)))
-        writer = np.full(places, -1, np.int64)
+        writer = np.zeros(places, np.int64)
         made = np.flatnonzero(kind != _READ)
         writer[wrote[made]] = made
         writer[first] = np.arange(m, m + self.keys)
@@ -199,32 +202,30 @@ class _Registers:
             node = int(early[0])
             op, cause = self._at(node), self._at(int(source[node]))
             reason = f"{op} saw {self._value(int(rows[node]))}, but ended before {cause}, which alone wrote it, began"
-            return Conflict(int(key[node]), reason, self._of_nodes([node]))
+            return self._conflict([int(rows[node])], reason)
         root, depth = source.copy(), np.zeros(m + self.keys, np.int64)
         if len(cas):
-            conflict = self._chains(cas, saw, key, root, depth, m)
+            conflict = self._chains(cas, saw, root, depth, m)
             if conflict is not None:
                 return conflict
             root[reads] = root[source[reads]]
             depth[reads] = depth[source[reads]]
-            conflict = self._inside(root, 2 * depth + (np.arange(m + self.keys) < m) * 1, kind, begins, ends, cas, key)
+            conflict = self._inside(root, 2 * depth[:m] + (kind == _READ), begins, ends, cas)
             if conflict is not None:
                 return conflict
         return self._zones(root, begins, ends, key, m)
 
-    def _chains(self, cas: Any, saw: Any, key: Any, root: Any, depth: Any, m: int) -> Conflict | None:
+    def _chains(self, cas: Any, saw: Any, root: Any, depth: Any, m: int) -> Conflict | None:
         """Follow every cas to the write that its chain started from, by pointer doubling."""
         replaced = np.bincount(saw[cas])
         if len(again := np.flatnonzero(replaced > 1)):
             both = cas[saw[cas] == again[0]][:2].tolist()
             a, b, cause = self._at(both[0]), self._at(both[1]), self._source[both[0]]
             what = self._value(int(self._rows[both[0]]))
-            where = f"written once, by {self._at(int(cause))}" if cause < m else "there only at the start"
-            return Conflict(
-                int(key[both[0]]), f"{a} and {b} both replaced {what}, which was {where}", self._of_nodes(both)
-            )
+            where = f"been written once, by {self._at(int(cause))}" if cause < m else "been there only at the start"
+            return self._of_nodes(both, f"{a} and {b} both replaced {what}, which had {where}")
         depth[cas] = 1
-        for _ in range(len(root).bit_length() + 1):
+        for _ in range(len(root).bit_length()):
             depth[cas] += depth[root[cas]]
             above = root[root[cas]]
             if (above == root[cas]).all():
@@ -244,12 +245,11 @@ class _Registers:
             circle.append(node)
         circle = circle[circle.index(node) :]
         ops = " needs ".join(str(self._at(i)) for i in [*circle, circle[0]])
-        return Conflict(int(key[node]), f"no cas of these could be the first: {ops}", self._of_nodes(circle))
+        return self._of_nodes(circle, f"no cas of these could be the first: {ops}")
 
-    def _inside(self, root: Any, stage: Any, kind: Any, begins: Any, ends: Any, cas: Any, key: Any) -> Conflict | None:
+    def _inside(self, root: Any, stage: Any, begins: Any, ends: Any, cas: Any) -> Conflict | None:
         """In a block no later stage may end before an earlier one began: a running maximum of begins finds it."""
         m = len(self._rows)
-        stage[:m] -= kind != _READ
         chained = np.zeros(len(root), np.bool_)
         chained[root[cas]] = True
         nodes = np.flatnonzero(chained[root[:m]])
@@ -270,7 +270,7 @@ class _Registers:
         later, earlier = int(nodes[at]), int(nodes[earlier])
         order = f"{self._at(earlier)} must come before {self._at(later)} by the values they saw"
         reason = f"{order}, but began only after it had ended"
-        return Conflict(int(key[later]), reason, self._of_nodes([later, earlier]))
+        return self._of_nodes([later, earlier], reason)
 
     def _zones(self, root: Any, begins: Any, ends: Any, key: Any, m: int) -> Conflict | None:
         total = m + self.keys
@@ -307,16 +307,19 @@ class _Registers:
             parts.append(f"{a} was there first")
         parts.append(f"but {self._at(end_two)} ended before {self._at(begin_one)} began, so {b} was there before {a}")
         nodes = [node for node in (end_one, begin_two, end_two, begin_one) if node < m]
-        key = int(self.key[self._rows[nodes[0]]])
-        return Conflict(key, "; ".join(parts), self._of_nodes(nodes))
+        return self._of_nodes(nodes, "; ".join(parts))
 
     def _name(self, root: int) -> str:
         if root >= len(self._rows):
             return show(thaw(self.values[self.initial]))
         return show(thaw(self.values[int(self.wrote[self._rows[root]])]))
 
-    def _of_nodes(self, nodes: list[int]) -> list[int]:
-        return self._closed([int(self._rows[node]) for node in nodes])
+    def _of_nodes(self, nodes: list[int], reason: str) -> Conflict:
+        return self._conflict([int(self._rows[node]) for node in nodes], reason)
+
+    def _conflict(self, rows: list[int], reason: str) -> Conflict:
+        told = [int(self.columns.numbers[row]) for row in rows]
+        return Conflict(int(self.key[rows[0]]), reason, self._closed(rows), told)
 
     def _closed(self, rows: list[int]) -> list[int]:
         """The numbers of these, the writers whose values they saw, and who saw what an unanswered one wrote."""
@@ -350,8 +353,8 @@ class _Registers:
     def _op(self, row: int) -> Operation:
         return self.columns.history.operation(int(self.columns.numbers[row]))
 
-    def _at(self, node: int) -> Operation | str:
-        return self._op(int(self._rows[node])) if node < len(self._rows) else "the start"
+    def _at(self, node: int) -> Operation:
+        return self._op(int(self._rows[node]))
 
 
 _NO_ROWS: NDArray[Any] = np.zeros(0, np.int64)

@@ -17,9 +17,9 @@ class Consensus(Keyed):
 
     def step(self, state: State, op: Operation) -> State | Illegal:
         if op.f == "read":
-            return state if op.type == "info" or state == freeze(op.value) else ILLEGAL
+            return state if state == freeze(op.value) else ILLEGAL
         decided = freeze(op.value) if state is None else state
-        return decided if op.type == "info" or op.result is None or decided == freeze(op.result) else ILLEGAL
+        return decided if op.result is None or decided == freeze(op.result) else ILLEGAL
 
     def refusal(self, op: Operation) -> str | None:
         if op.f == "propose" and op.value is None:
@@ -28,11 +28,11 @@ class Consensus(Keyed):
 
     def observes(self, op: Operation) -> bool:
         """Who learnt another value than its own proposal was not the first."""
-        return op.f == "read" or (op.type == "ok" and op.result is not None and freeze(op.result) != freeze(op.value))
+        return op.f == "read" or (op.result is not None and freeze(op.result) != freeze(op.value))
 
     def rests_on(self, op: Operation, other: Operation) -> bool:
         learned = op.value if op.f == "read" else op.result
-        return other.f == "propose" and learned is not None and freeze(other.value) == freeze(learned)
+        return freeze(other.value) == freeze(learned)
 
 
 MODEL = Consensus

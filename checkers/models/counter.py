@@ -9,7 +9,7 @@ from checkers.model import ILLEGAL, Illegal, Keyed, State
 
 
 class Counter(Keyed):
-    """Starts at ``initial``; increment and decrement go by 1, or by their value."""
+    """Starts at ``initial``; increment and decrement go by 1, or by their value. One that was refused did nothing."""
 
     operations: ClassVar[frozenset[str] | None] = frozenset({"add", "increment", "decrement", "read"})
 
@@ -17,24 +17,21 @@ class Counter(Keyed):
         self.initial = initial
 
     def step(self, state: State, op: Operation) -> State | Illegal:
-        match op.f:
-            case "read":
-                return state if op.type == "info" or state == (op.value or 0) else ILLEGAL
-            case "decrement":
-                return state - (1 if op.value is None else op.value)
-            case "increment":
-                return state + (1 if op.value is None else op.value)
-            case _:
-                return state + op.value
+        if op.f == "read":
+            return state if state == (op.value or 0) else ILLEGAL
+        if op.result is False:
+            return state
+        by = 1 if op.value is None else op.value
+        return state - by if op.f == "decrement" else state + by
 
     def refusal(self, op: Operation) -> str | None:
         number = isinstance(op.value, int) and not isinstance(op.value, bool)
-        if op.f in (self.operations or ()) and not (number or (op.value is None and op.f != "add")):
-            return f"{op.f} of a counter needs a whole number, got {op.value!r}"
-        return super().refusal(op)
+        if number or (op.value is None and op.f != "add"):
+            return super().refusal(op)
+        return super().refusal(op) or f"{op.f} of a counter needs a whole number, got {op.value!r}"
 
     def rests_on(self, op: Operation, other: Operation) -> bool:
-        return op.f == "read" and other.f != "read"
+        return op.f == "read" and other.result is not False
 
 
 MODEL = Counter

@@ -1,5 +1,6 @@
-"""Strings that grow: get, put and append per key, as in Porcupine's key-value tests and MIT 6.824; "" before any
-put.
+"""Strings that grow: get, put and append per key, as in Porcupine's key-value tests and MIT 6.824; "" before any put.
+
+A put or append that was refused (``result: false``) did nothing and says nothing.
 """
 
 from __future__ import annotations
@@ -23,13 +24,11 @@ class KVAppend(Keyed):
         self.initial = initial
 
     def step(self, state: State, op: Operation) -> State | Illegal:
-        match op.f:
-            case "get":
-                return state if op.type == "info" or state == (op.value or "") else ILLEGAL
-            case "put":
-                return op.value
-            case _:
-                return state + op.value
+        if op.f == "get":
+            return state if state == (op.value or "") else ILLEGAL
+        if op.result is False:
+            return state
+        return op.value if op.f == "put" else state + op.value
 
     def refusal(self, op: Operation) -> str | None:
         if op.f in ("put", "append") and not isinstance(op.value, str):
@@ -42,7 +41,7 @@ class KVAppend(Keyed):
         return not (op.value or "").startswith(state)
 
     def resets(self, op: Operation) -> bool:
-        return op.f == "put"
+        return op.f == "put" and op.result is not False
 
     def foresees(self, answers: Sequence[Operation]) -> Callable[[State], bool]:
         """A state is the beginning of a string that was seen, or no get can be answered before the next put."""
@@ -58,7 +57,7 @@ class KVAppend(Keyed):
         """A get that does not contain what was written happened before it, or after a later put: it does not need
         it.
         """
-        return op.f == "get" and other.f != "get" and other.value in (op.value or "")
+        return op.f == "get" and other.result is not False and other.value in (op.value or "")
 
 
 MODEL = KVAppend

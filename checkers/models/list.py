@@ -9,15 +9,15 @@ from checkers.model import ILLEGAL, Illegal, Keyed, State, freeze
 
 
 class AppendList(Keyed):
-    """Empty at first; a read of nil saw the empty list."""
+    """Empty at first; a read of nil saw the empty list. An append that was refused (``result: false``) did nothing."""
 
     operations: ClassVar[frozenset[str] | None] = frozenset({"append", "read"})
     initial: State = ()
 
     def step(self, state: State, op: Operation) -> State | Illegal:
         if op.f == "append":
-            return (*state, freeze(op.value))
-        return state if op.type == "info" or state == freeze(op.value or ()) else ILLEGAL
+            return state if op.result is False else (*state, freeze(op.value))
+        return state if state == freeze(op.value or ()) else ILLEGAL
 
     def refusal(self, op: Operation) -> str | None:
         if op.f == "read" and not isinstance(op.value, (list, tuple, type(None))):
@@ -32,7 +32,8 @@ class AppendList(Keyed):
         return False
 
     def rests_on(self, op: Operation, other: Operation) -> bool:
-        return op.f == "read" and other.f == "append" and freeze(other.value) in freeze(op.value or ())  # type: ignore[operator]
+        seen: tuple[object, ...] = freeze(op.value or ())  # type: ignore[assignment]
+        return op.f == "read" and other.result is not False and freeze(other.value) in seen
 
 
 MODEL = AppendList

@@ -16,12 +16,12 @@ class Mutex(Keyed):
 
     def step(self, state: State, op: Operation) -> State | Illegal:
         found, left = ("free", "held") if op.f == "acquire" else ("held", "free")
-        if op.result is False and op.type != "info":
+        if op.result is False:
             return state if state == left else ILLEGAL
         return left if state == found else ILLEGAL
 
     def observes(self, op: Operation) -> bool:
-        return op.result is False and op.type != "info"
+        return op.result is False
 
     def describe(self, state: State) -> str:
         return str(state)

@@ -9,17 +9,18 @@ from checkers.model import ILLEGAL, Illegal, Keyed, State, freeze
 
 
 class Queue(Keyed):
-    """Empty at first. A dequeue with ``result: false``, or of nil, found the queue empty."""
+    """Empty at first. A dequeue with ``result: false``, or of nil, found it empty; a refused enqueue did nothing."""
 
     operations: ClassVar[frozenset[str] | None] = frozenset({"enqueue", "dequeue"})
     initial: State = ()
+    rest_on_later: ClassVar[frozenset[str]] = frozenset({"enqueue"})
 
     def step(self, state: State, op: Operation) -> State | Illegal:
         if op.f == "enqueue":
-            return (*state, freeze(op.value))
+            return state if op.result is False else (*state, freeze(op.value))
         if op.type == "info":  # nobody knows what was taken
             return state[1:] if state else ILLEGAL
-        if _empty(op):
+        if self.observes(op):
             return ILLEGAL if state else state
         return state[1:] if state and state[0] == freeze(op.value) else ILLEGAL
 
@@ -29,19 +30,15 @@ class Queue(Keyed):
         return super().refusal(op)
 
     def observes(self, op: Operation) -> bool:
-        return _empty(op)
+        return op.result is False or (op.value is None and op.type != "info")
 
     def rests_on(self, op: Operation, other: Operation) -> bool:
         """Enqueues and dequeues of one value stay together, or what is behind it would never come out."""
         if other.f == "dequeue" and other.type == "info":
             return op.f == "dequeue"
-        if op.f == other.f or _empty(op) or _empty(other) or op.type == "info":
+        if op.f == other.f or op.result is False or op.type == "info":
             return False
         return freeze(op.value) == freeze(other.value)
-
-
-def _empty(op: Operation) -> bool:
-    return op.f == "dequeue" and op.type != "info" and (op.result is False or op.value is None)
 
 
 MODEL = Queue

@@ -19,19 +19,19 @@ class Register(Keyed):
     def step(self, state: State, op: Operation) -> State | Illegal:
         match op.f:
             case "read" | "get":
-                return state if op.type == "info" or state == freeze(op.value) else ILLEGAL
+                return state if state == freeze(op.value) else ILLEGAL
             case "delete":
                 # Refused means that there was nothing to delete.
                 return ILLEGAL if op.result is False and state is not None else None
             case "cas":
                 old, new = op.value
                 matches = state == freeze(old)
-                if op.result is False and op.type != "info":
+                if op.result is False:
                     return ILLEGAL if matches else state
                 return freeze(new) if matches else ILLEGAL
             case _:
                 # A write that was refused did nothing and says nothing.
-                return state if op.result is False and op.type != "info" else freeze(op.value)
+                return state if op.result is False else freeze(op.value)
 
     def refusal(self, op: Operation) -> str | None:
         if op.f == "cas" and not (isinstance(op.value, (list, tuple)) and len(op.value) == 2):
@@ -39,7 +39,7 @@ class Register(Keyed):
         return super().refusal(op)
 
     def observes(self, op: Operation) -> bool:
-        if op.f in READS or (op.result is False and op.type != "info"):
+        if op.f in READS or op.result is False:
             return True
         return op.f == "cas" and freeze(op.value[0]) == freeze(op.value[1]) and op.type != "info"
 
@@ -47,16 +47,14 @@ class Register(Keyed):
         """An answer rests on the writers of the value that it saw; a refusal on whatever may have been there
         instead.
         """
-        if other.f in READS or (other.result is False and other.type != "info"):
-            return False
         if other.f == "cas" and freeze(other.value[0]) == freeze(other.value[1]):
             return False  # it leaves what it found
-        refused = op.result is False and op.type != "info"
+        refused = op.result is False
         match op.f:
             case "cas":
                 return refused or bool(written(other) == freeze(op.value[0]))
             case "read" | "get":
-                return op.type != "info" and bool(written(other) == freeze(op.value))
+                return bool(written(other) == freeze(op.value))
             case "delete":
                 return refused and written(other) is None
             case _:

@@ -16,10 +16,10 @@ class ElementSet(Keyed):
 
     def step(self, state: State, op: Operation) -> State | Illegal:
         if op.f == "read":
-            return state if op.type == "info" or state == _elements(op) else ILLEGAL
+            return state if state == _elements(op) else ILLEGAL
         element = freeze(op.value)
         changes = (element in state) == (op.f == "remove")
-        if op.type != "info" and op.result is not None and bool(op.result) != changes:
+        if op.result is not None and bool(op.result) != changes:
             return ILLEGAL
         return state | {element} if op.f == "add" else state - {element}
 
@@ -29,7 +29,7 @@ class ElementSet(Keyed):
         return super().refusal(op)
 
     def observes(self, op: Operation) -> bool:
-        return op.f == "read" or (op.result is False and op.type != "info")
+        return op.f == "read" or op.result is False
 
     def doomed(self, state: State, op: Operation) -> bool:
         return op.f == "read" and not state <= _elements(op)
@@ -39,12 +39,10 @@ class ElementSet(Keyed):
 
     def rests_on(self, op: Operation, other: Operation) -> bool:
         """A read rests on the adds of what it saw, and on the removes of what it did not see."""
-        if other.f == "read" or (op.f != "read" and op.result is None):
-            return False
         element = freeze(other.value)
         if op.f == "read":
             return (element in _elements(op)) == (other.f == "add")
-        return element == freeze(op.value)
+        return op.result is not None and element == freeze(op.value)
 
 
 def _elements(op: Operation) -> frozenset[object]:

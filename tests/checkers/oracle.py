@@ -24,29 +24,34 @@ def _typed(value: Any) -> Any:
     return value
 
 
+def _refused(op: Operation) -> bool:
+    return op.type == "ok" and op.result is False
+
+
 def register(state: Any, op: Operation) -> Iterator[Any]:
     now = _typed(state)
     if op.f in ("write", "put"):
-        yield op.value
+        yield state if _refused(op) else op.value
     elif op.f in ("read", "get"):
         if op.type == "info" or now == _typed(op.value):
             yield state
     elif op.f == "delete":
-        if not (op.type == "ok" and op.result is False and state is not None):
+        if not (_refused(op) and state is not None):
             yield None
     elif op.f == "cas":
         old, new = op.value
         equal = now == _typed(old)
-        refused = op.type == "ok" and op.result is False
-        if equal and not refused:
+        if equal and not _refused(op):
             yield new
-        if not equal and (refused or op.type == "info"):
+        if not equal and (_refused(op) or op.type == "info"):
             yield state
 
 
 def kv_append(state: Any, op: Operation) -> Iterator[Any]:
     text = state or ""
-    if op.f == "put":
+    if _refused(op) and op.f != "get":
+        yield state
+    elif op.f == "put":
         yield op.value
     elif op.f == "append":
         yield text + op.value
@@ -56,7 +61,9 @@ def kv_append(state: Any, op: Operation) -> Iterator[Any]:
 
 def appended(state: Any, op: Operation) -> Iterator[Any]:
     items = list(state or [])
-    if op.f == "append":
+    if op.f == "append" and _refused(op):
+        yield state
+    elif op.f == "append":
         yield [*items, op.value]
     elif op.type == "info" or items == list(op.value or []):
         yield state
@@ -81,6 +88,8 @@ def counter(state: Any, op: Operation) -> Iterator[Any]:
     if op.f == "read":
         if op.type == "info" or total == (op.value or 0):
             yield state
+    elif _refused(op):
+        yield state
     else:
         by = 1 if op.value is None else op.value
         yield total - by if op.f == "decrement" else total + by
@@ -88,7 +97,9 @@ def counter(state: Any, op: Operation) -> Iterator[Any]:
 
 def queue(state: Any, op: Operation) -> Iterator[Any]:
     waiting = list(state or [])
-    if op.f == "enqueue":
+    if op.f == "enqueue" and _refused(op):
+        yield state
+    elif op.f == "enqueue":
         yield [*waiting, op.value]
     elif op.type == "info":
         yield waiting[1:]
@@ -101,10 +112,9 @@ def queue(state: Any, op: Operation) -> Iterator[Any]:
 
 def mutex(state: Any, op: Operation) -> Iterator[Any]:
     held = bool(state)
-    refused = op.type == "ok" and op.result is False
-    if op.f == "acquire" and held == refused:
+    if op.f == "acquire" and held == _refused(op):
         yield True
-    if op.f == "release" and held != refused:
+    if op.f == "release" and held != _refused(op):
         yield False
 
 

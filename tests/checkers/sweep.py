@@ -138,7 +138,8 @@ def _goes_on(search: Search | CompiledSearch, limit: int, work: int) -> bool:
 
 
 def rests(model: Model, op: Operation, other: Operation) -> bool:
-    return op is not other and other.index < op.end and not model.observes(other) and model.rests_on(op, other)
+    in_time = other.index < op.end or op.f in model.rest_on_later
+    return op is not other and in_time and not model.observes(other) and model.rests_on(op, other)
 
 
 def witness(case: Case, found: Verdict) -> None:

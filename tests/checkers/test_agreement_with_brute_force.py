@@ -20,3 +20,11 @@ def test_the_compiled_search_looks_at_the_same_configurations(model: str) -> Non
     pytest.importorskip("numba")
     for seed in range(10_000, 10_040):
         sweep.one(model, seed, compiled=True)
+
+
+@pytest.mark.parametrize(
+    ("model", "seed"),
+    [("queue", 448_187)],  # its witness kept an enqueue and dropped the dequeue of it
+)
+def test_what_once_differed_agrees(model: str, seed: int) -> None:
+    sweep.one(model, seed, compiled=False)

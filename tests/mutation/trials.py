@@ -99,11 +99,18 @@ _CAUSAL = ("cc", "ccv", "cm", "pram")
 _SESSIONS = ("read-your-writes", "monotonic-reads", "monotonic-writes", "writes-follow-reads")
 
 
-def _linearizable(names: tuple[str, ...] = generate.MODELS, histories: int = 300) -> Iterator[Trial]:
+def _linearizable() -> Iterator[Trial]:
+    yield from directed("tests.checkers.test_linearizable")
     yield from directed("tests.checkers.test_explanations")
-    yield from verdicts(names, histories)
+    yield from verdicts(generate.MODELS, 300)
     yield from directed("tests.checkers.test_history", "touch", "without_a_return", "keeps_the_value", "unknown_to_the")
     yield from directed("tests.checkers.test_budgets", "run_out", "guard", "empty", "observation")
+
+
+def _explain() -> Iterator[Trial]:
+    yield from directed("tests.checkers.test_explanations")
+    yield from directed("tests.checkers.test_models", "witness_keeps")
+    yield from verdicts(generate.MODELS, 300)
 
 
 def _search() -> Iterator[Trial]:
@@ -126,8 +133,21 @@ def _parts() -> Iterator[Trial]:
 
 def _zones() -> Iterator[Trial]:
     yield from directed("tests.checkers.test_explanations")
+    yield from directed("tests.checkers.test_linearizable", "changed")
+    yield from directed("tests.checkers.test_models", "every_event")
+    about = (
+        "alone_decide",
+        "of_nobody",
+        "equal",
+        "cas",
+        "answered",
+        "many_keys",
+        "only_wrote",
+        "there_first",
+        "chains",
+    )
+    yield from directed("tests.checkers.test_zones", "two_values", "after_it_had", *about)
     yield from verdicts(generate.FAST, 240)
-    yield from directed("tests.checkers.test_zones", "two_values")
     for seed in range(60):
         for cast in test_zones.CASTS:
             yield _judged(test_zones.at_random(cast, seed), "kv", None)
@@ -202,6 +222,7 @@ def _lattice() -> Iterator[Trial]:
 
 def _model(*names: str) -> Callable[[], Iterator[Trial]]:
     def trials() -> Iterator[Trial]:
+        yield from directed("tests.checkers.test_models")
         yield from verdicts(names, 120)
         yield from directed("tests.checkers.test_looking_ahead")
 
@@ -214,7 +235,7 @@ TRIALS: dict[str, Callable[[], Iterator[Trial]]] = {
     "search": _search,
     "compiled": _compiled,
     "parts": _parts,
-    "explain": _linearizable,
+    "explain": _explain,
     "models.register": _model("register", "cas-register", "kv"),
     "models.kv_append": _model("kv-append"),
     "models.list": _model("list"),
