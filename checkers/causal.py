@@ -132,7 +132,7 @@ class Chains:
         writes = np.flatnonzero(~self.reads)
         spot = self.spot(self.key[writes], self.chain[writes], self.place[writes])
         by_spot = np.argsort(spot, kind="stable")
-        self._writes, self._spots = writes[by_spot], spot[by_spot]
+        self._writes, self._spots = writes[by_spot], np.append(spot[by_spot], np.iinfo(np.int64).max)
 
     def spot(self, key: Any, chain: Any, place: Any) -> Any:
         return (key * self.count + chain) * self.long + place
@@ -158,12 +158,10 @@ class Chains:
 
     def known(self, reads: NDArray[np.int64], clocks: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """For each read and chain the last write on the read's key before it: the pairs (write, read) that exist."""
-        if not len(reads) or not len(self._writes):
-            return np.zeros(0, np.int64), np.zeros(0, np.int64)
         chain = np.arange(self.count)
         block = self.spot(self.key[reads][:, None], chain[None, :], 0)
         at = np.searchsorted(self._spots, block + clocks[reads]) - 1
-        there = (at >= 0) & (self._spots[np.maximum(at, 0)] >= block)
+        there = (at >= 0) & (self._spots[at] >= block)
         rows, _ = np.nonzero(there)
         return self._writes[at[there]], reads[rows]
 
@@ -171,11 +169,9 @@ class Chains:
         """For each read and chain the first write on the read's key from a place on: the pairs (write, read) that
         exist.
         """
-        if not len(reads) or not len(self._writes):
-            return np.zeros(0, np.int64), np.zeros(0, np.int64)
         block = self.spot(self.key[reads][:, None], np.arange(self.count)[None, :], 0)
         at = np.searchsorted(self._spots, block + firsts)
-        there = (at < len(self._spots)) & (self._spots[np.minimum(at, len(self._spots) - 1)] < block + self.long)
+        there = self._spots[at] < block + self.long
         rows, _ = np.nonzero(there)
         return self._writes[at[there]], reads[rows]
 
@@ -333,7 +329,7 @@ class _Story:
             self.lines.append(line)
         self.nodes += nodes
 
-    def path(self, a: int, b: int, limit: int, allowed: Any = None) -> list[int]:
+    def path(self, a: int, b: int, limit: int) -> list[int]:
         """The fewest edges from ``a`` to ``b`` among the first ``limit``."""
         came: dict[int, int] = {}
         todo = deque([a])
@@ -341,7 +337,7 @@ class _Story:
             u = todo.popleft()
             for e in self._out.get(u, ()):
                 v = self._target[e]
-                if e >= limit or v in came or (allowed is not None and allowed[v]):
+                if e >= limit or v in came:
                     continue
                 came[v] = e
                 if v == b:
@@ -360,13 +356,13 @@ class _Story:
         for e in range(len(self._why)):
             u = self._target[e]
             # A circle leaves a session somewhere: by a read, or by a step that was forced.
-            if self._why[e] == _SESSION or finished[u] or finished[self._source[e]]:
+            if self._why[e] == _SESSION or finished[self._source[e]]:
                 continue
             tried += 1
-            found = self.path(u, u, len(self._why), finished)
+            found = self.path(u, u, len(self._why))
             if found and (not best or len(found) < len(best)):
                 best = found
-            if (tried >= _BASES and best) or 0 < len(best) <= 2:
+            if len(best) == 2 or (tried >= _BASES and best):
                 break
         return best
 
