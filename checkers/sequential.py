@@ -521,8 +521,7 @@ def _smaller(whole: Operations, places: list[int]) -> tuple[list[int], bool]:
 
     size = max(len(places) // 2, 1)
     while True:
-        at = len(places)
-        shrunk, sure = False, True
+        at, sure = len(places), True
         while at > 0:
             piece = places[max(at - size, 0) : at]
             at -= size
@@ -535,8 +534,9 @@ def _smaller(whole: Operations, places: list[int]) -> tuple[list[int], bool]:
                 left -= search.steps + len(rest) // 10 + 1
                 sure = sure and search.outcome is not None
                 if search.outcome is False:
-                    places, shrunk = rest, True
+                    places = rest
                     at = min(at, len(places))
-        if size == 1 and not shrunk:
+        # Once is enough: what cannot go from more cannot go from less.
+        if size == 1:
             return places, sure
         size = max(size // 2, 1)

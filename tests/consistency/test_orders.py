@@ -246,13 +246,6 @@ def test_memory_is_that_of_what_has_failed() -> None:
 # ---- witnesses
 
 LEAST: dict[str, tuple[History, bool, int]] = {
-    "another round over single operations is needed": (
-        told(
-            ("cas", "info", [0, 0], ""), ("read", "ok", None, ""), ("read", "ok", None, ""), ("cas", "ok", [0, 0], ""),
-            ("cas:y", "info", [0, 0], ""), ("read:y", "ok", None, ""), ("write:y", "info", 0, ""), sessions="aabcdbc",
-        ),
-        False, 1,
-    ),
     "a part of what forced orders found is refuted by itself": (
         told(
             ("cas", "ok", [1, 1], ""), ("read", "ok", None, ""), ("delete", "ok", None, "refused"),
