@@ -131,7 +131,7 @@ class Chains:
         writes = np.flatnonzero(~self.reads)
         spot = self.spot(self.key[writes], self.chain[writes], self.place[writes])
         by_spot = np.argsort(spot, kind="stable")
-        self._writes, self._spots = writes[by_spot], spot[by_spot]
+        self._writes, self._spots = writes[by_spot], np.append(spot[by_spot], np.iinfo(np.int64).max)
 
     def spot(self, key: Any, chain: Any, place: Any) -> Any:
         return (key * self.count + chain) * self.long + place
@@ -157,12 +157,10 @@ class Chains:
 
     def known(self, reads: NDArray[np.int64], clocks: NDArray[np.int32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """For each read and chain the last write on the read's key before it: the pairs (write, read) that exist."""
-        if not len(reads) or not len(self._writes):
-            return np.zeros(0, np.int64), np.zeros(0, np.int64)
         chain = np.arange(self.count)
         block = self.spot(self.key[reads][:, None], chain[None, :], 0)
         at = np.searchsorted(self._spots, block + clocks[reads]) - 1
-        there = (at >= 0) & (self._spots[np.maximum(at, 0)] >= block)
+        there = (at >= 0) & (self._spots[at] >= block)
         rows, _ = np.nonzero(there)
         return self._writes[at[there]], reads[rows]
 
@@ -170,11 +168,9 @@ class Chains:
         """For each read and chain the first write on the read's key from a place on: the pairs (write, read) that
         exist.
         """
-        if not len(reads) or not len(self._writes):
-            return np.zeros(0, np.int64), np.zeros(0, np.int64)
         block = self.spot(self.key[reads][:, None], np.arange(self.count)[None, :], 0)
         at = np.searchsorted(self._spots, block + firsts)
-        there = (at < len(self._spots)) & (self._spots[np.minimum(at, len(self._spots) - 1)] < block + self.long)
+        there = self._spots[at] < block + self.long
         rows, _ = np.nonzero(there)
         return self._writes[at[there]], reads[rows]
 
@@ -364,7 +360,7 @@ class _Story:
                 continue
             bases.add(u)
             best = self.path(u, u, len(self._why), finished, len(best) - 1 if best else None) or best
-            if (len(bases) >= _BASES and best) or 0 < len(best) <= 2:
+            if len(best) == 2 or (len(bases) >= _BASES and best):
                 break
         return best
 

@@ -133,7 +133,7 @@ def strongest(
     ``steps`` and ``timeout`` are for each model; ``known`` are verdicts that somebody has reached already. Raises
     `BadHistory` as `check` does.
     """
-    if model is None and len(history.invocations):
+    if model is None:
         model = infer_model(history)
     known = known or {}
     verdicts = {name: verdict for name, verdict in known.items() if name in models()}

@@ -34,6 +34,7 @@ from checkers.verdict import Verdict, invalid, unknown, valid
 NAME = "sequential"
 _SLICE = 2_000  # steps between two looks at the clock
 _SMALLER = 100_000  # steps that making a witness smaller may take
+_ATTEMPT = 5_000  # steps that each of these searches may take
 _WITNESS = 3_000  # operations up to which a witness is made smaller
 _FORCED = 64  # operations from which on forced orders are worth their cost before any search
 _BYTES = 400  # of memory for a remembered configuration, about
@@ -120,7 +121,7 @@ def _refuted(
         found = _again(history, model, {op.index for op in witness}, whole.real_time)
     if found is not None:
         return _forced(name, history, numbers, found.reasons, minimal=minimal, **details)
-    again = Search(whole, smaller, None)
+    again = Search(whole, smaller, None, explains=True)
     again.run(_SMALLER)
     longest = ", ".join(history.operation(whole.numbers[i]).call for i in again.longest) or "nothing"
     stuck = [history.operation(whole.numbers[i]) for i in again.stuck]
@@ -150,14 +151,15 @@ def _run(search: Search, budget: Budget, limit: int | None) -> tuple[str, bool]:
     reproducible.
     """
     most = budget.steps_max if limit is None else limit if budget.steps_max is None else min(limit, budget.steps_max)
-    while not search.decided() and (most is None or search.steps < most):
+    while True:
         until = search.steps + _SLICE
         search.run(until if most is None else min(until, most))
-        if not search.decided() and budget.late():
+        if search.outcome is not None or search.steps == most:
+            return f"undecided after {search.steps:,} steps", True
+        if budget.late():
             return f"time is up ({budget.timeout:g} s)", False
-        if not search.decided() and search.remembered * _BYTES > budget.memory_max:
+        if search.remembered * _BYTES > budget.memory_max:
             return f"the search needs more than {budget.memory_max >> 20} MiB", False
-    return f"undecided after {search.steps:,} steps", True
 
 
 class Operations:
@@ -187,11 +189,11 @@ class Operations:
         ids: dict[Hashable, int] = {}
         self.chain = [ids.setdefault(of[number], len(ids)) for number in self.numbers]
         self.sessions = len(ids)
-        self.rank = [0] * n
+        self.rank: list[int] = []
         ends: list[list[int]] = [[] for _ in ids]
         for i in range(n):
             mine = ends[self.chain[i]]
-            self.rank[i] = bisect_left(mine, self.begin[i])
+            self.rank.append(bisect_left(mine, self.begin[i]))
             if self.end[i] != NEVER:
                 if self.rank[i] < len(mine):
                     op = history.operation(self.numbers[i])
@@ -207,7 +209,7 @@ class Operations:
         leaves = [None if self.table.observes[k] else (written(op),) for k, op in enumerate(samples)]
         saw: list[tuple[Hashable] | None] = []
         for op in samples:
-            if op.type == "info" or (op.f == "cas" and op.result is False):
+            if op.type == "info" or op.result is False:
                 saw.append(None)
             elif op.f == "cas":
                 saw.append((freeze(op.value[0]),))
@@ -238,16 +240,22 @@ class _Frame(msgspec.Struct, gc=False):
 class Search:
     """Depth first over configurations: how far each session is, what unanswered has been used, the object's state.
 
-    ``only`` are the operations to put in order; ``gates`` say for each what has to come before it.
+    ``only`` are the operations to put in order; ``gates`` say for each what has to come before it. A search that
+    ``explains`` tries every beginning of an order, also one that overwrites what somebody has yet to read; of those
+    with the most answered operations the first is in ``longest``, and in ``stuck`` what each session has next.
     """
 
-    def __init__(self, whole: Operations, only: range | list[int], gates: list[list[int]] | None) -> None:
+    def __init__(
+        self, whole: Operations, only: range | list[int], gates: list[list[int]] | None, *, explains: bool = False
+    ) -> None:
         self.whole = whole
         self.gates = gates
+        self.source = [-2] * len(whole.numbers) if explains else whole.source
         self.outcome: bool | None = None
         self.steps = 0
         self.longest: list[int] = []
         self.stuck: list[int] = []
+        self._most = -1 if explains else len(whole.numbers)
         self.chains: list[list[int]] = [[] for _ in range(whole.sessions)]
         self.infos: list[tuple[int, int]] = []  # with how many of its session must come first
         for i in only:
@@ -266,8 +274,8 @@ class Search:
         self.due: dict[tuple[int, int], int] = {}  # by part and writer: how many have yet to read it
         for chain in self.chains:
             for i in chain:
-                if whole.source[i] != -2:
-                    place = (whole.part[i], whole.source[i])
+                if self.source[i] != -2:
+                    place = (whole.part[i], self.source[i])
                     self.due[place] = self.due.get(place, 0) + 1
         self.placed = bytearray(len(whole.numbers))
         self.trail: list[tuple[int, int, int]] = []  # an operation, the state and the writer before it
@@ -287,9 +295,6 @@ class Search:
             result.append(ends)
         return result
 
-    def decided(self) -> bool:
-        return self.outcome is not None
-
     def run(self, steps: int) -> None:
         """Go on until it is decided or ``self.steps`` reaches ``steps``."""
         while self.outcome is None:
@@ -298,9 +303,9 @@ class Search:
                     return
                 self.steps += 1
                 self._entering = False
-                length = len(self.trail)
                 self._observe()
-                if len(self.trail) > len(self.longest) or not self.stuck:
+                if self.done > self._most:
+                    self._most = self.done
                     self.longest = [i for i, _, _ in self.trail]
                     self.stuck = [
                         chain[at] for chain, at in zip(self.chains, self.position, strict=True) if at < len(chain)
@@ -310,9 +315,8 @@ class Search:
                     return
                 mark = (tuple(self.position), tuple(self.states))
                 known = self._failed.get(mark) if self._failed else None
-                if known is not None and any(not used & ~self.used for used in known):
-                    self._undo(length if not self._frames else self._frames[-1].length)
-                else:
+                # What failed with less used up fails again.
+                if known is None or all(used & ~self.used for used in known):
                     self._frames.append(_Frame(len(self.trail), iter(self._choices()), mark, self.used))
             if not self._frames:
                 self.outcome = False
@@ -339,19 +343,17 @@ class Search:
         return self.gates is None or all(self.placed[j] for j in self.gates[i])
 
     def _observe(self) -> None:
-        """Take whatever only observes and fits."""
+        """Take whatever only observes and fits.
+
+        Gates are not asked: taking it now can spoil no order, so if something is forced before it, none is left anyway.
+        """
         whole, chains, position = self.whole, self.chains, self.position
         again = True
         while again:
             again = False
             for session, chain in enumerate(chains):
                 at = position[session]
-                while (
-                    at < len(chain)
-                    and whole.observes[chain[at]]
-                    and self._fits(chain[at]) >= 0
-                    and self._open(chain[at])
-                ):
+                while at < len(chain) and whole.observes[chain[at]] and self._fits(chain[at]) >= 0:
                     self._place(chain[at])
                     at += 1
                     again = True
@@ -393,7 +395,7 @@ class Search:
         whole = self.whole
         part = whole.part[i]
         current = self.current[part]
-        return self.due.get((part, current), 0) == (whole.source[i] == current and whole.end[i] != NEVER)
+        return self.due.get((part, current), 0) == (self.source[i] == current)
 
     def _place(self, i: int) -> None:
         whole = self.whole
@@ -406,8 +408,8 @@ class Search:
         else:
             self.position[whole.chain[i]] += 1
             self.done += 1
-            if whole.source[i] != -2:
-                self.due[part, whole.source[i]] -= 1
+            if self.source[i] != -2:
+                self.due[part, self.source[i]] -= 1
         if not whole.observes[i]:
             self.current[part] = i
 
@@ -423,8 +425,8 @@ class Search:
             else:
                 self.position[whole.chain[i]] -= 1
                 self.done -= 1
-                if whole.source[i] != -2:
-                    self.due[part, whole.source[i]] += 1
+                if self.source[i] != -2:
+                    self.due[part, self.source[i]] += 1
 
 
 class Forced:
@@ -447,7 +449,7 @@ class Forced:
         """
         order = self.order
         row = {number: i for i, number in enumerate(columns.numbers.tolist())}
-        update = [not order.reads[node] and not whole.observes[row[order.number[node]]] for node in range(len(order))]
+        update = [not whole.observes[row[number]] for number in order.number]
         begin = {node: int(columns.begins[row[order.number[node]]]) for node in range(len(order)) if update[node]}
         first: dict[int, int] = {}
         for node in range(len(order)):
@@ -482,7 +484,7 @@ class Forced:
             later, _ = chains.close(Edges(self.edges.target, self.edges.source, self.edges.why), self.lengths)
             firsts = np.where((sources == INITIAL)[:, None], 0, self.lengths[None, :] - later[sources])
             next_write, next_read = chains.after(reads, firsts)
-            apart = (next_write != chains.source[next_read]) & ~chains.precedes(next_read, next_write, self.clocks)
+            apart = ~chains.precedes(next_read, next_write, self.clocks)
             edges = edges.plus(next_read[apart], next_write[apart], next_read[apart])
             if not new.any() and not apart.any():
                 return None
@@ -502,7 +504,7 @@ class Forced:
                 if count and chain != mine:
                     result[own[node]].append(int(at[chain, count - 1]))
         # The read and the write of one cas are one operation.
-        return [[j for j in dict.fromkeys(gate) if j != i] for i, gate in enumerate(result)]
+        return [list(dict.fromkeys(gate)) for gate in result]
 
 
 def _smaller(whole: Operations, places: list[int]) -> tuple[list[int], bool]:
@@ -534,8 +536,7 @@ def _smaller(whole: Operations, places: list[int]) -> tuple[list[int], bool]:
 
     size = max(len(places) // 2, 1)
     while True:
-        at = len(places)
-        shrunk, sure = False, True
+        at, sure = len(places), True
         while at > 0:
             piece = places[max(at - size, 0) : at]
             at -= size
@@ -544,12 +545,13 @@ def _smaller(whole: Operations, places: list[int]) -> tuple[list[int], bool]:
                 return places, False
             if rest:
                 search = Search(whole, rest, None)
-                search.run(min(left, 5_000))
+                search.run(min(left, _ATTEMPT))
                 left -= search.steps + len(rest) // 10 + 1
                 sure = sure and search.outcome is not None
                 if search.outcome is False:
-                    places, shrunk = rest, True
+                    places = rest
                     at = min(at, len(places))
-        if size == 1 and not shrunk:
+        # Once is enough: what cannot go from more cannot go from less.
+        if size == 1:
             return places, sure
         size = max(size // 2, 1)

@@ -155,10 +155,8 @@ class SessionOrder:
                 uncertain.add(node)
             else:
                 count = len(writers) + (value == initial)
-                self._leave(
-                    self.number[node],
-                    f"its value has {count} writers" + (", the initial value is one" if value == initial else ""),
-                )
+                why = f"its value has {count} writers" + (", the initial value is one" if value == initial else "")
+                self.left_out = self.left_out or (self.number[node], why)
                 uncertain.add(node)
         if uncertain:
             self._drop(uncertain)
@@ -173,10 +171,6 @@ class SessionOrder:
             column = getattr(self, name)
             setattr(self, name, [column[node] for node in kept])
         self.sessions = [[place[node] for node in nodes if node not in gone] for nodes in self.sessions]
-
-    def _leave(self, number: int, why: str) -> None:
-        if self.left_out is None or number < self.left_out[0]:
-            self.left_out = (number, why)
 
     def __len__(self) -> int:
         return len(self.number)
@@ -209,14 +203,9 @@ class SessionOrder:
             if self.number[node] in found:
                 continue
             found.add(self.number[node])
-            # A cas is two nodes side by side: the witness needs the source of its read.
-            for near in (node - 1, node, node + 1):
-                if (
-                    0 <= near < len(self)
-                    and self.number[near] == self.number[node]
-                    and self.reads[near]
-                    and self.source[near] != INITIAL
-                ):
+            # A cas is two nodes, the read right before the write: the witness needs the source of its read.
+            for near in (node - 1, node):
+                if self.number[near] == self.number[node] and self.source[near] != INITIAL:
                     todo.append(self.source[near])
         return sorted(found)
 

@@ -70,6 +70,45 @@ def wild(
     return History.from_events(events)
 
 
+def mixed(random: Random, operations: int) -> History:
+    """All that a register can be asked: reads, writes, cas and deletes of few keys, some refused, some never answered
+    (and yet with a result, now and then), values that are nearly all written once.
+
+    Answers are those of one register, or with some chance any value that has been seen, or one of the future.
+    """
+    sessions, keys = random.randint(2, 4), random.choice((1, 1, 2))
+    old, info, refused = random.choice((0.2, 0.5, 0.9)), random.choice((0.0, 0.1, 0.3)), random.choice((0.0, 0.2, 0.4))
+    kinds = random.choice((("read", "write"), ("read", "write", "cas"), ("get", "put", "cas", "delete")))
+    process, fresh = list(range(sessions)), sessions
+    holds: dict[int, Any] = {}
+    values: dict[int, list[Any]] = {key: [None] for key in range(keys)}
+    events: list[dict[str, Any]] = []
+    open_now: dict[int, dict[str, Any]] = {}
+    for n in range(1, operations + 1):
+        session, key, f = random.randrange(sessions), random.randrange(keys), random.choice(kinds)
+        for other in sorted(open_now):
+            if other == session or random.random() < 0.6:
+                events.append(open_now.pop(other))
+                if events[-1]["type"] == "info":
+                    process[other], fresh = fresh, fresh + 1
+        common = {"process": process[session], "session": f"s{session}", "key": f"k{key}", "f": f}
+        new = n if random.random() < 0.95 else random.randint(1, n)
+        seen = random.choice(values[key]) if random.random() < old else holds.get(key)
+        if random.random() < 0.02:
+            seen = n + random.randint(1, 2)
+        kind = "info" if f not in ("read", "get") and random.random() < info else "ok"
+        no = random.random() < refused if f == "cas" or (f == "delete" and seen is None) else False
+        asked = {"cas": [seen, new], "write": new, "put": new}.get(f)
+        if f not in ("read", "get") and not no and (kind == "ok" or random.random() < 0.5):
+            holds[key] = None if f == "delete" else new
+            values[key].append(new)
+        answer = {"value": seen if f in ("read", "get") else asked, **({"result": False} if no else {})}
+        events.append({**common, "type": "invoke", "value": asked})
+        open_now[session] = {**common, "type": kind, **answer}
+    events += [open_now[other] for other in sorted(open_now)]
+    return History.from_events(events)
+
+
 def ended(random: Random, model: str) -> History:
     """Updates of one or two keys, then final reads on two replicas that may have lost something or disagree.
 

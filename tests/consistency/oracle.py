@@ -39,17 +39,19 @@ def sequential(history: History, model: str) -> bool:
 
 
 def osc_u(history: History, model: str) -> bool:
-    """An update is whatever may change the object: not a read, and not one whose answer says that it did nothing."""
+    return _one_order(done(history), RULES[model], osc_u_before)
+
+
+def osc_u_before(a: Operation, b: Operation) -> bool:
+    """Session order, and real time among updates: whatever may change the object, so not a read, and not an operation
+    whose answer says that it did nothing.
+    """
 
     def update(op: Operation) -> bool:
         same = op.f == "cas" and op.value[0] == op.value[1] and op.type == "ok"
         return op.f not in READS and not (op.type == "ok" and op.result is False) and not same
 
-    return _one_order(
-        done(history),
-        RULES[model],
-        lambda a, b: session_before(a, b) or (update(a) and update(b) and real_time_before(a, b)),
-    )
+    return session_before(a, b) or (update(a) and update(b) and real_time_before(a, b))
 
 
 def linearizable(history: History, model: str) -> bool:

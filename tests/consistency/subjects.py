@@ -43,7 +43,7 @@ def small(random: Random) -> History:
         old=old,
         info=random.choice((0.0, 0.0, 0.2)),
         reads=random.choice((0.5, 0.6)),
-        near_miss=not old and random.random() < 0.5,
+        near_miss=not old and random.random() < 0.9,
     )
 
 
@@ -51,7 +51,7 @@ def _swapping(random: Random) -> History:
     """Some updates compare and set; what was never answered is a plain write."""
     return generate.wild(
         random, random.randint(5, 8), random.choice((2, 2, 3)), random.choice((1, 1, 2)),
-        old=random.choice((0.0, 0.1, 0.3)), reads=random.choice((0.3, 0.4, 0.5)), cas=random.choice((0.4, 0.8)),
+        old=random.choice((0.0, 0.2, 0.4)), reads=random.choice((0.3, 0.4, 0.5)), cas=random.choice((0.4, 0.8)),
     )  # fmt: skip
 
 
@@ -93,7 +93,12 @@ def _object(model: str) -> Callable[[Random], History]:
     """Histories of any object, of sessions that go on after what was never answered."""
 
     def draw(random: Random) -> History:
-        return _with_sessions(objects.history(random, objects.shape(random, model), changes=(8, 16, 32)))
+        shape, changes = objects.shape(random, model), (8, 16, 32)
+        if model == "register":  # a few changes, and it still has some order
+            changes = (16, 32, 64)
+        elif model == "kv":
+            shape = msgspec.structs.replace(shape, operations=random.randint(5, 10), info=min(shape.info, 0.1))
+        return _with_sessions(objects.history(random, shape, changes=changes))
 
     return draw
 
@@ -258,9 +263,9 @@ SUBJECTS: dict[str, Subject] = {
     **{
         f"{name} with cas": _registers(name, partial(_guarantee, name=name), _long(*shape, cas=0.5))
         for name, shape in (
-            ("read-your-writes", ((8, 11), (1, 2), (2, 3), (0.1, 0.4))),
+            ("read-your-writes", ((8, 11), (1, 2), (2, 3), (0.2, 0.6))),
             ("monotonic-reads", ((8, 14), (1, 2), (2, 3), (0.1, 0.4))),
-            ("monotonic-writes", ((9, 14), (1, 2), (2, 3), (0.2, 0.6))),
+            ("monotonic-writes", ((11, 16), (1, 2), (2, 3), (0.4, 0.9))),
             ("writes-follow-reads", ((9, 14), (1, 2), (2, 3), (0.1, 0.4))),
         )
     },

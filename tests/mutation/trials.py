@@ -14,7 +14,7 @@ from typing import Any
 
 from checkers import History, check, models
 from tests.checkers import generate, oracle, sweep, test_zones
-from tests.consistency import subjects
+from tests.consistency import subjects, test_proofs
 
 Trial = Callable[[], object]
 
@@ -63,6 +63,23 @@ def agreement(*names: str, histories: int) -> Iterator[Trial]:
         for name in names:
             drawn = subjects.drawn(name, number)
             yield partial(subjects.judged, drawn)
+
+
+def explanations(*names: str, histories: int, forced: bool = True) -> Iterator[Trial]:
+    """Whether what these say is true."""
+    for number in range(histories):
+        case = test_proofs.case(number)
+        for name in names:
+            yield partial(case.explained, name, forced=forced)
+
+
+def dead_ends(*names: str, histories: int) -> Iterator[Trial]:
+    """The same of objects that are no registers."""
+    for number in range(histories):
+        for model in test_proofs.OBJECTS:
+            case = test_proofs.object_case(model, number)
+            for name in names:
+                yield partial(case.explained, name)
 
 
 # ---- the tests of the suite
@@ -179,19 +196,28 @@ def _compiled() -> Iterator[Trial]:
 
 def _sequential() -> Iterator[Trial]:
     yield from directed(_VERDICTS, "no_order_explains", "keys_that", "unanswered_write", "two_things")
+    yield from directed("tests.consistency.test_orders")
+    yield from explanations("sequential", "osc(u)", histories=60)
+    yield from explanations("sequential", "osc(u)", histories=60, forced=False)
+    yield from dead_ends("sequential", "osc(u)", histories=40)
     yield from agreement(*_ORDERS, histories=30)
-    yield from directed(_VERDICTS, "minimal_witness", "exhausted_budget")
+    yield from directed(_VERDICTS, "exhausted_budget")
 
 
 def _causal() -> Iterator[Trial]:
     yield from directed(_VERDICTS, "reason_for_every", "not_a_read", "two_writers")
     yield from directed("tests.consistency.test_documented", "bouajjani")
-    yield from agreement(*_CAUSAL, histories=100)
-    yield from directed(_VERDICTS, "bad_pattern")
+    yield from directed("tests.consistency.test_orders")
+    yield from directed("tests.consistency.test_circles")
+    yield from explanations(*_CAUSAL, "sequential", "osc(u)", histories=150)
+    yield from agreement(*_CAUSAL, histories=60)
+    yield from agreement("sequential of kv by forced orders", histories=40)
 
 
 def _session_order() -> Iterator[Trial]:
     yield from directed(_VERDICTS, "reason_for_every", "not_a_read", "two_writers", "unanswered_write", "two_things")
+    yield from directed("tests.consistency.test_orders")
+    yield from explanations(*_CAUSAL, histories=100)
     yield from agreement(*_CAUSAL, *_SESSIONS, "sequential by forced orders", histories=40)
     yield from agreement("sequential of kv by forced orders", histories=200)
 
@@ -216,6 +242,7 @@ def _finals() -> Iterator[Trial]:
 
 
 def _lattice() -> Iterator[Trial]:
+    yield from directed("tests.consistency.test_lattice")
     yield from directed("tests.consistency.test_documented", "strongest", "page_shows")
     yield from directed(_VERDICTS, "known_verdicts", "drawn")
 
