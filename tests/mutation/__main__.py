@@ -135,11 +135,11 @@ class Bench:
         self.source = Source(self.text)
         self.mutants = self.source.mutants
         self.trials = list(TRIALS[name]())
-        self.loaded = _loaded()
         began = time.process_time()
         for trial in self.trials:
             trial()
         self.seconds = time.process_time() - began
+        self.loaded = _loaded()  # only now: a checker is imported when it is first asked for
         gc.freeze()  # a child's collector would write to, and so copy, all that it shares with this process
 
     def survives(self, mutant: Mutant) -> bool:
