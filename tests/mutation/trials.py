@@ -175,7 +175,8 @@ def _guarantees() -> Iterator[Trial]:
 
 def _staleness() -> Iterator[Trial]:
     names = [name for name in subjects.SUBJECTS if name.startswith("bounded-staleness")]
-    yield from directed(_VERDICTS, "smallest_t", "stretch_of_time", "future", "without_times", "parameter")
+    yield from directed("tests.consistency.test_bounded_staleness")
+    yield from directed(_VERDICTS, "smallest_t", "stretch_of_time", "future", "without_times", "parameter", "cas_from")
     yield from agreement(*names, histories=150)
 
 
