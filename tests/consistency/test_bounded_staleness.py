@@ -205,7 +205,7 @@ def test_without_times_too_many_versions_are_a_violation_whatever_t_is() -> None
 
 
 def test_where_nothing_was_read_there_is_nothing_to_judge() -> None:
-    unseen = [
+    unseen: list[list[Any]] = [
         [("write", 1), ("cas", [7, 2], {"result": False})],
         [("write", 1), ("cas", [7, 7])],
         [("write", 1), ("read", None, {"type": "info"})],
@@ -305,6 +305,11 @@ def test_where_every_line_says_yes_an_unanswered_write_was_not_refused() -> None
 # ---- witnesses
 
 
+def _only(history: History, witness: Any) -> History:
+    kept = {op.index for op in witness}
+    return history.filter(lambda op: op.index in kept)
+
+
 @pytest.mark.parametrize("name", [name for name in SUBJECTS if name.startswith(f"{NAME}") and name.endswith(" t")])
 def test_what_is_shown_is_as_stale_by_itself(name: str) -> None:
     """Where no search was needed, whose dead end is no proof by itself."""
@@ -315,7 +320,6 @@ def test_what_is_shown_is_as_stale_by_itself(name: str) -> None:
         assert bool(verdict.witness) == (verdict.outcome == "invalid")
         if verdict.outcome != "invalid" or "none of these fits" in verdict.reason:
             continue
-        kept = {op.index for op in verdict.witness}
-        assert oracle.smallest_t(history.filter(lambda op, kept=kept: op.index in kept)) == verdict.details["t"]
+        assert oracle.smallest_t(_only(history, verdict.witness)) == verdict.details["t"]
         seen += 1
     assert seen >= 15

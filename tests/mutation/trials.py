@@ -168,6 +168,7 @@ def _session_order() -> Iterator[Trial]:
 
 
 def _guarantees() -> Iterator[Trial]:
+    yield from directed("tests.consistency.test_session_guarantees")
     yield from directed(_VERDICTS, "two_writers", "not_a_read")
     yield from agreement(*_SESSIONS, histories=120)
     yield from directed(_VERDICTS, "handful")
