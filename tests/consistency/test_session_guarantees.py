@@ -36,16 +36,20 @@ def _saw(read: Operation, write: Operation) -> bool:
 
 def _claims(name: str, verdict: Any, ops: dict[str, Any]) -> list[bool]:
     """What the sentence says, claim by claim."""
+
+    def known(part: str | None) -> Any:
+        return ops.get(str(part), part)
+
     again = re.fullmatch(_AGAIN, verdict.reason)
     if name == "monotonic-reads" and again:
-        read, session, source, first, then = (ops.get(part, part) for part in again.groups())
+        read, session, source, first, then = map(known, again.groups())
         return [
             session == show(read.session), _saw(read, source), _saw(first, source), not _saw(then, source),
             then.key == read.key, oracle.session_before(first, then), oracle.session_before(then, read),
         ]  # fmt: skip
     found = re.fullmatch(TOLD[name], verdict.reason)
     assert found, verdict.reason
-    read, session, source, missed, *rest = (ops.get(part, part) for part in found.groups())
+    read, session, source, missed, *rest = map(known, found.groups())
     claims = [session == show(read.session), read.key == missed.key, not _saw(read, missed)]
     claims.append(_saw(read, source) if source is not None else oracle.found(read) is None)
     by_session = source is None or oracle.session_before(source, missed)
