@@ -45,8 +45,7 @@ def judge(
     steps of the bisection, where every value has one writer: growth 1 in n operations. Raises `ValueError` for a
     ``t`` or ``k`` that makes no sense.
     """
-    allowed = None if t is None else nanoseconds(t)
-    versions = None if k is None else counted(k)
+    age, versions = allowed(t, k)
     columns = Columns(history, model)
     if not zones.applies(model):
         return unknown(NAME, f"staleness is judged for registers; the model is {model.name}")
@@ -74,15 +73,20 @@ def judge(
     if smallest is not None:
         figures = f"the smallest t is {_text(smallest)}, k is {among}"
     because, witness = f"; with less, {why.reason}", _operations(history, why)
-    if allowed is not None and smallest is not None and smallest > allowed:
-        return invalid(NAME, f"{figures}, but t is {_text(allowed)}{because}", witness, **details)
+    if age is not None and smallest is not None and smallest > age:
+        return invalid(NAME, f"{figures}, but t is {_text(age)}{because}", witness, **details)
     if versions is not None and low > versions:
         return invalid(NAME, f"{figures}, but {versions} was allowed{because}", witness, **details)
-    if allowed is not None and smallest is None:
+    if age is not None and smallest is None:
         return unknown(NAME, "the history has no times, so no t can be judged", **details)
     if versions is not None and (high is None or high > versions):
         return unknown(NAME, f"{figures}, so {versions} is not decided", **details)
     return valid(NAME, figures + because, **details)
+
+
+def allowed(t: str | int | None = None, k: str | int | None = None) -> tuple[int | None, int | None]:
+    """The parameters in nanoseconds and versions. Raises `ValueError` for those that make no sense."""
+    return None if t is None else nanoseconds(t), None if k is None else counted(k)
 
 
 def nanoseconds(text: str | int) -> int:
