@@ -18,8 +18,8 @@ class Mode:
     """One way of running a protocol.
 
     ``promises`` is the strongest consistency model that the mode guarantees to clients (None: nothing), ``also`` what
-    it guarantees on an axis of its own, such as no-lost-writes; ``breaks`` are models that it must be seen to break
-    under some fault, ``reads_anywhere`` says whether every replica answers reads.
+    it guarantees on an axis of its own, such as no-lost-writes or "bounded-staleness:t=50ms"; ``breaks`` are models
+    that it must be seen to break under some fault, ``reads_anywhere`` says whether every replica answers reads.
     """
 
     node: NodeClass

@@ -23,7 +23,7 @@ from bench.fault import EVENTS, FaultKind
 from bench.protocol import Mode, Protocol
 from bench.workload import WorkloadKind
 from checkers import invariants
-from scenarios.schema import Kinds, ProtocolKind
+from scenarios.schema import BoundsKind, Kinds, ProtocolKind
 
 CONSISTENCIES = (
     "linearizable",
@@ -37,10 +37,14 @@ CONSISTENCIES = (
     "monotonic-reads",
     "monotonic-writes",
     "writes-follow-reads",
+    "bounded-staleness",
     "eventual",
     "no-lost-writes",
 )
 """What clients may be promised, the strongest first; finding the modules that judge them would import them all."""
+
+BOUNDED = "bounded-staleness"
+"""The one of these that can be told how much it allows: ``bounded-staleness:t=50ms,k=2``."""
 
 CHECKERS = (*CONSISTENCIES, *invariants.SINGLE, invariants.NAME, "progress")
 """Every verdict that a run can have, in the order in which they are shown."""
@@ -48,6 +52,27 @@ CHECKERS = (*CONSISTENCIES, *invariants.SINGLE, invariants.NAME, "progress")
 
 class BadPlugin(ValueError):
     """A plugin that cannot be used; one line that says why."""
+
+
+def _known(column: str, checker: str) -> None:
+    """Raise `BadPlugin` for what a mode says of a checker that there is not, or cannot be so bounded."""
+    if checker.partition(":")[0] not in CHECKERS:
+        raise BadPlugin(f"{column}: {checker!r} is no checker; the checkers are {', '.join(CHECKERS)}")
+    try:
+        spelled(checker)
+    except ValueError as error:
+        raise BadPlugin(f"{column}: {checker}: {error}") from None
+
+
+def spelled(checker: str) -> str:
+    """A consistency with its bounds, spelled in the one way: no blanks, and the bounds in their order.
+
+    Raises `ValueError` for bounds that make no sense.
+    """
+    from checkers.consistency import requested
+
+    name, bounds = requested(checker)
+    return name + ":" * bool(bounds) + ",".join(f"{key}={value}" for key, value in bounds.items())
 
 
 @dataclass
@@ -82,6 +107,9 @@ class Registry:
         found = False
         protocol = getattr(module, "PROTOCOL", None)
         if isinstance(protocol, Protocol):
+            for mode, of in protocol.modes.items():
+                for model in (*of.promised, *of.breaks):
+                    _known(f"{name}/{mode}", model)
             self._put(self.protocols, name, protocol, "protocol")
             found = True
         for item in vars(module).values():
@@ -117,6 +145,8 @@ class Registry:
 
     def kinds(self) -> Kinds:
         """What scenarios may name."""
+        from checkers.consistency import parameters
+
         return Kinds(
             faults=self.faults,
             workloads=self.workloads,
@@ -126,6 +156,7 @@ class Registry:
             },
             events=tuple(EVENTS),
             checkers=CHECKERS,
+            bounds={BOUNDED: BoundsKind(parameters(BOUNDED), "t=50ms,k=2", spelled)},
         )
 
     def column(self, column: str) -> tuple[str, Protocol, str, Mode]:

@@ -20,7 +20,7 @@ from bench.draws import shuffled, stream
 from bench.fault import FaultKind
 from bench.protocol import Mode
 from bench.protocol import Protocol as ProtocolEntry
-from bench.registry import CHECKERS, Registry
+from bench.registry import CHECKERS, Registry, spelled
 from bench.system import System
 from bench.workload import Operation, WorkloadKind
 from checkers import (
@@ -41,6 +41,7 @@ from checkers import (
     requirements,
     validity,
 )
+from checkers.consistency import requested
 from checkers.lattice import Standing, strongest
 from checkers.logs import WORDS
 from checkers.trace import Trace
@@ -247,16 +248,17 @@ def judge(recording: Recording, registry: Registry) -> Result:
         expected |= {each: "any" for each in invariants.SINGLE if each not in named}
     if recording.cut_short is not None:
         expected["progress"] = "any"  # there was no time for it
+    names = sorted(expected, key=lambda each: CHECKERS.index(each.partition(":")[0]))  # bounds follow a colon
     verdicts = {
         checker: _check(checker, recording, protocol)
-        for checker in CHECKERS
-        if checker in expected and checker != invariants.NAME and _NEEDS.get(checker, frozenset()) <= protocol.observes
+        for checker in names
+        if checker != invariants.NAME and _NEEDS.get(checker, frozenset()) <= protocol.observes
     }
     if expected.get(invariants.NAME, "any") != "any":
         verdicts[invariants.NAME] = invariants.check([verdicts[each] for each in invariants.SINGLE if each in verdicts])
     judged = tuple(
         Judged(checker, verdicts[checker], expected[checker], _fits(verdicts[checker], expected[checker]))
-        for checker in CHECKERS
+        for checker in names
         if checker in verdicts
     )
     notes = [
@@ -289,8 +291,8 @@ def judge(recording: Recording, registry: Registry) -> Result:
 
 def _promised(mode: Mode) -> dict[str, Expectation]:
     """What holds of every run unless the scenario says otherwise, and what is worth knowing of this mode."""
-    expected: dict[str, Expectation] = dict.fromkeys(("linearizable", *mode.breaks), "any")
-    return expected | dict.fromkeys((*mode.promised, *invariants.SINGLE, progress.NAME), "valid")
+    expected: dict[str, Expectation] = dict.fromkeys(("linearizable", *map(spelled, mode.breaks)), "any")
+    return expected | dict.fromkeys((*map(spelled, mode.promised), *invariants.SINGLE, progress.NAME), "valid")
 
 
 def _fits(verdict: Verdict, expected: Expectation) -> bool:
@@ -331,7 +333,9 @@ def _check(checker: str, recording: Recording, protocol: ProtocolEntry) -> Verdi
         case _:
             workload = recording.plan.scenario.workload
             assert isinstance(workload, WorkloadKind)
-            return check(recording.history, checker, model=workload.model, steps=STEPS)
+            name, bounds = requested(checker)
+            verdict = check(recording.history, name, model=workload.model, steps=STEPS, **bounds)
+            return msgspec.structs.replace(verdict, checker=checker) if bounds else verdict
 
 
 def _standing(recording: Recording, judged: Sequence[Judged]) -> Standing:

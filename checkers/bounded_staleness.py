@@ -12,6 +12,8 @@ from __future__ import annotations
 
 import heapq
 import re
+from bisect import bisect_right, insort
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,45 +45,48 @@ def judge(
     steps of the bisection, where every value has one writer: growth 1 in n operations. Raises `ValueError` for a
     ``t`` or ``k`` that makes no sense.
     """
-    allowed = None if t is None else nanoseconds(t)
-    versions = None if k is None else counted(k)
+    age, versions = allowed(t, k)
     columns = Columns(history, model)
     if not zones.applies(model):
         return unknown(NAME, f"staleness is judged for registers; the model is {model.name}")
     assert isinstance(model, Register)
-    if not bool(
-        (np.isin(columns.f, [code for code, f in enumerate(history.f.table) if f in READS]) & ~columns.info).any()
-    ):
+    if not _named(columns, READS).any():
         return unknown(NAME, "nothing was read: there is nothing to judge")
-    ages = _Ages(history, columns, model, budget)
-    smallest, why = ages.smallest()
-    low, high = (1, 1) if smallest == 0 else _versions(columns, model, budget)
-    details: dict[str, Any] = {"model": model.name, "operations": len(columns), "t": smallest, "k": [low, high]}
-    if ages.late:
-        return unknown(NAME, ages.late, reproducible=ages.reproducible, **details)
+    ages = _Ages(columns, model, budget)
+    details: dict[str, Any] = {"model": model.name, "operations": len(columns)}
+    try:
+        why = ages.conflict(0)
+        if why is None:
+            return valid(NAME, "the smallest t is 0 ns, k is 1", **details, t=0, k=[1, 1])
+        # Where a read may have begun at any time before and still makes no sense, no k is enough either.
+        never = ages.conflict(None)
+        if never is not None:
+            witness = _operations(history, never)
+            return invalid(NAME, f"no t is enough: {never.reason}", witness, **details, t=None, k=[2, None])
+        smallest, why = ages.smallest(why)
+    except _Undecided as undecided:
+        return unknown(NAME, str(undecided), reproducible=undecided.reproducible, **details, t=None, k=[1, None])
+    low, high = _versions(columns, model, budget)
+    details |= {"t": smallest, "k": [low, high]}
     among = f"{low}" if low == high else f"{low} or more" if high is None else f"{low} to {high}"
-    if smallest is None and ages.timed:
-        op = "" if why is None else f": {why.reason}"
-        return invalid(NAME, f"no t is enough{op}", _operations(history, why), **details)
-    because = "" if why is None else f"; with less, {why.reason}"
-    figures = (
-        f"the smallest t is {_text(smallest)}, k is {among}"
-        if smallest is not None
-        else f"k is {among}; there are no times"
-    )
-    if allowed is not None:
-        if smallest is None:
-            return unknown(NAME, "the history has no times, so no t can be judged", **details)
-        if smallest > allowed:
-            return invalid(NAME, f"{figures}, but t is {_text(allowed)}{because}", _operations(history, why), **details)
-    if versions is not None:
-        if low > versions:
-            return invalid(
-                NAME, f"{figures}, but {versions} was allowed{because}", _operations(history, why), **details
-            )
-        if high is None or high > versions:
-            return unknown(NAME, f"{figures}, so {versions} is not decided", **details)
+    figures = f"k is {among}; there are no times"
+    if smallest is not None:
+        figures = f"the smallest t is {_text(smallest)}, k is {among}"
+    because, witness = f"; with less, {why.reason}", _operations(history, why)
+    if age is not None and smallest is not None and smallest > age:
+        return invalid(NAME, f"{figures}, but t is {_text(age)}{because}", witness, **details)
+    if versions is not None and low > versions:
+        return invalid(NAME, f"{figures}, but {versions} was allowed{because}", witness, **details)
+    if age is not None and smallest is None:
+        return unknown(NAME, "the history has no times, so no t can be judged", **details)
+    if versions is not None and (high is None or high > versions):
+        return unknown(NAME, f"{figures}, so {versions} is not decided", **details)
     return valid(NAME, figures + because, **details)
+
+
+def allowed(t: str | int | None = None, k: str | int | None = None) -> tuple[int | None, int | None]:
+    """The parameters in nanoseconds and versions. Raises `ValueError` for those that make no sense."""
+    return None if t is None else nanoseconds(t), None if k is None else counted(k)
 
 
 def nanoseconds(text: str | int) -> int:
@@ -105,15 +110,30 @@ def counted(versions: str | int) -> int:
     return versions
 
 
-def _text(time: int | None) -> str:
-    if time is None:
-        return "unknown"
+def _text(time: int) -> str:
     for unit, size in (("s", 1_000_000_000), ("ms", 1_000_000), ("us", 1_000)):
         if time >= size:
-            return (
-                f"{time / size:.9f}".rstrip("0").rstrip(".") + f" {unit}" if time % size else f"{time // size} {unit}"
-            )
+            return f"{time // size}.{time % size:0{len(str(size)) - 1}}".rstrip("0").rstrip(".") + f" {unit}"
     return f"{time} ns"
+
+
+def _operations(history: History, why: zones.Conflict) -> list[Operation]:
+    return [history.operation(number) for number in why.numbers]
+
+
+def _named(columns: Columns, names: Iterable[str]) -> NDArray[np.bool_]:
+    """Which operations have one of these names."""
+    found: NDArray[np.bool_] = np.isin(columns.f, [columns.history.f.code(name) for name in names])
+    return found
+
+
+def _refused(columns: Columns) -> NDArray[np.bool_]:
+    """Which operations were answered with no."""
+    results = columns.history.results
+    if results is None:
+        return np.zeros(len(columns), np.bool_)
+    found: NDArray[np.bool_] = (columns.result == results.code(False)) & ~columns.info
+    return found
 
 
 def _to_itself(pair: object) -> bool:
@@ -121,68 +141,58 @@ def _to_itself(pair: object) -> bool:
     return isinstance(pair, (list, tuple)) and len(pair) == 2 and freeze(pair[0]) == freeze(pair[1])
 
 
-def _operations(history: History, why: zones.Conflict | None) -> list[Operation]:
-    return [] if why is None else [history.operation(number) for number in why.numbers]
+class _Undecided(Exception):
+    """A budget ended a search; says how far it got."""
+
+    def __init__(self, text: str, *, reproducible: bool) -> None:
+        super().__init__(text)
+        self.reproducible = reproducible
 
 
 class _Ages:
-    """Finds the smallest t; ``late`` says why it was not found."""
+    """Finds the smallest t."""
 
-    def __init__(self, history: History, columns: Columns, model: Register, budget: Budget) -> None:
-        self.history, self.columns, self.model, self.budget = history, columns, model, budget
-        self.times = history.times
-        self.timed = (
-            bool(len(self.times)) and int(self.times.min()) >= 0 and bool((self.times[1:] >= self.times[:-1]).all())
-        )
-        self.late = ""
-        self.reproducible = True
-        reads = np.isin(columns.f, [code for code, f in enumerate(history.f.table) if f in READS])
-        if columns.result is not None and history.results is not None:
-            reads |= (columns.result == history.results.code(False)) & ~columns.info
-        pairs = [code for code, value in enumerate(history.values.table) if _to_itself(value)]
-        reads |= (columns.f == history.f.code("cas")) & np.isin(columns.value, pairs) & ~columns.info
-        self.reads = reads
+    def __init__(self, columns: Columns, model: Register, budget: Budget) -> None:
+        self.history, self.columns, self.model, self.budget = columns.history, columns, model, budget
+        self.times = self.history.times
+        pairs = [code for code, value in enumerate(self.history.values.table) if _to_itself(value)]
+        same = _named(columns, ["cas"]) & np.isin(columns.value, pairs)
+        self.reads = _named(columns, READS) | _refused(columns) | same
 
-    def smallest(self) -> tuple[int | None, zones.Conflict | None]:
-        """The smallest t, and what a smaller one does not explain."""
-        conflict, fits = self.holds(0)
-        if fits or self.late or not self.timed:
-            return (0 if fits else None), conflict
-        low, high = 0, int(self.times[-1] - self.times[0]) + 1
-        why, fits = self.holds(high)
-        if not fits:
+    def smallest(self, why: zones.Conflict) -> tuple[int | None, zones.Conflict]:
+        """The smallest t where 0 is too small for this reason and some t is enough (None: there are no times), and
+        what a smaller one does not explain.
+        """
+        if int(self.times.min()) < 0 or not bool((self.times[1:] >= self.times[:-1]).all()):
             return None, why
-        while high - low > 1 and not self.late:
+        low, high = 0, int(self.times[-1] - self.times[0]) or 1
+        while high - low > 1:
             middle = (low + high) // 2
-            found, fits = self.holds(middle)
-            if fits:
+            found = self.conflict(middle)
+            if found is None:
                 high = middle
             else:
-                low, conflict = middle, found
-        return high, conflict
+                low, why = middle, found
+        return high, why
 
-    def holds(self, t: int) -> tuple[zones.Conflict | None, bool]:
-        """Whether the history is linearizable once reads begin ``t`` earlier."""
+    def conflict(self, t: int | None) -> zones.Conflict | None:
+        """Why the history is not linearizable although reads begin ``t`` earlier (None: before everything else)."""
         begins = self.columns.begins
-        if t:
-            early = np.searchsorted(self.times, self.times[begins] - t)
-            begins = np.where(self.reads, np.minimum(begins, early), begins)
-        moved = self.columns.rows(np.argsort(begins, kind="stable"))
-        moved.begins = begins[np.argsort(begins, kind="stable")]
+        if t != 0:
+            early = 0 if t is None else np.searchsorted(self.times, self.times[begins] - t)
+            begins = np.where(self.reads, early, begins)
+        order = np.argsort(begins, kind="stable")
+        moved = self.columns.rows(order)
+        moved.begins = begins[order]
         conflict, rows = zones.judge(moved, self.model)
         if conflict is not None:
-            return conflict, False
-        if not len(rows):
-            return None, True
+            return conflict
         rest = moved.rows(rows)
-        # Here a read that was moved to an event begins before it, and two events never fall together.
-        shifted = self.reads[np.searchsorted(self.columns.numbers, rest.numbers)] & (t > 0)
-        rest.begins = 2 * rest.begins - shifted
-        rest.ends = np.where(rest.ends == NEVER, NEVER, 2 * rest.ends)
-        again = np.argsort(rest.begins, kind="stable")
-        return self._search(rest.rows(again))
+        # A read that was moved to an event begins before it: what ends there ends after that.
+        rest.ends = np.where(rest.ends == NEVER, NEVER, rest.ends + 1)
+        return self._search(rest)
 
-    def _search(self, columns: Columns) -> tuple[zones.Conflict | None, bool]:
+    def _search(self, columns: Columns) -> zones.Conflict | None:
         parts, table = columns.parts(self.model)
         left = _STEPS if self.budget.steps_max is None else self.budget.steps_max
         for part in parts:
@@ -190,16 +200,15 @@ class _Ages:
             search.run(left)
             left -= search.steps
             if search.outcome is None:
-                self.late = f"undecided after {search.steps:,} steps on key {show(part.name)}"
-                return None, False
+                text = f"undecided after {search.steps:,} steps on key {show(part.name)}"
+                raise _Undecided(text, reproducible=True)
             if self.budget.late():
-                self.late, self.reproducible = f"time is up ({self.budget.timeout:g} s)", False
-                return None, False
+                raise _Undecided(f"time is up ({self.budget.timeout:g} s)", reproducible=False)
             if search.outcome is False:
                 numbers = [part.numbers[i] for i in search.stuck]
                 ops = ", ".join(str(self.history.operation(number)) for number in numbers)
-                return zones.Conflict(0, f"none of these fits what came before: {ops}", numbers), False
-        return None, True
+                return zones.Conflict(0, f"none of these fits what came before: {ops}", numbers)
+        return None
 
 
 class _Versions(Register):
@@ -213,14 +222,14 @@ class _Versions(Register):
     def step(self, state: State, op: Operation) -> State | Illegal:
         refused = op.result is False and op.type != "info"
         if op.f in READS:
-            return state if op.type == "info" or freeze(op.value) in state else ILLEGAL
+            return state if freeze(op.value) in state else ILLEGAL
         if op.f == "delete" and refused:
             return state if None in state else ILLEGAL
         if op.f == "cas":
             old = freeze(op.value[0])
             if refused:
                 return state if any(version != old for version in state) else ILLEGAL
-            if old == freeze(op.value[1]) and op.type != "info":
+            if old == freeze(op.value[1]):
                 return state if old in state else ILLEGAL
             if state[0] != old:
                 return ILLEGAL
@@ -230,61 +239,51 @@ class _Versions(Register):
 
 
 def _versions(columns: Columns, model: Register, budget: Budget) -> tuple[int, int | None]:
-    """Bounds of k for a history that is not known to be linearizable."""
+    """Bounds of k for a history that is not linearizable, where some k is enough."""
     low, high = _bounds(columns, model)
-    if high == 1 or low > 2:
+    if low == high or low > 2:
         return low, high
-    for k in (1, 2):
-        if low > k:
-            continue
-        parts, table = columns.parts(_Versions(model, k))
-        left = _STEPS if budget.steps_max is None else budget.steps_max
-        fits = True
-        for part in parts:
-            search = Search(part, table)
-            search.run(left)
-            left -= search.steps
-            if search.outcome is None:
-                return low, high
-            if search.outcome is False:
-                fits = False
-                break
-        if fits:
-            return low, k
-        low = k + 1
-    return low, high
+    parts, table = columns.parts(_Versions(model, 2))
+    left = _STEPS if budget.steps_max is None else budget.steps_max
+    for part in parts:
+        search = Search(part, table)
+        search.run(left)
+        left -= search.steps
+        if search.outcome is None:
+            return low, high
+        if search.outcome is False:
+            return 3, high
+    return 2, 2
 
 
 def _bounds(columns: Columns, model: Register) -> tuple[int, int | None]:
     """From what is certain, and from the one order that puts writes as they were invoked."""
-    history = columns.history
-    names, values = history.f.table, [freeze(value) for value in history.values.table]
-    keys = [0] * len(columns) if columns.key is None else columns.key.tolist()
-    results = [None] * len(columns) if columns.result is None else columns.result.tolist()
-    refusal = -2 if history.results is None else history.results.code(False)
-    per_key: dict[int, tuple[list[Any], list[Any], bool]] = {}
-    simple = True
+    values = [freeze(value) for value in columns.history.values.table]
+    per_key: dict[int, tuple[list[Any], list[Any]]] = {}
+    mixed: set[int] = set()  # keys with more than reads and writes
     rows = zip(
-        columns.f.tolist(),
+        _named(columns, READS).tolist(),
+        _named(columns, ("write", "put")).tolist(),
+        _refused(columns).tolist(),
         columns.value.tolist(),
-        results,
-        keys,
-        columns.info.tolist(),
+        [0] * len(columns) if columns.key is None else columns.key.tolist(),
         columns.begins.tolist(),
         columns.ends.tolist(),
         strict=True,
     )
-    for f, code, result, key, info, begin, end in rows:
-        reads, writes, plain = per_key.setdefault(key, ([], [], True))
-        name = names[f]
-        if name in READS:
+    for read, write, refused, code, key, begin, end in rows:
+        reads, writes = per_key.setdefault(key, ([], []))
+        if read:
             reads.append((begin, end, values[code]))
-        elif name in ("write", "put") and not (result == refusal and not info):
+        elif not write:
+            mixed.add(key)
+        elif not refused:
             writes.append((begin, end, values[code]))
-        elif name in ("cas", "delete"):
-            per_key[key] = (reads, writes, False)
-    low, high = 1, 1
-    for reads, writes, plain in per_key.values():
+    low = high = 2  # with one it would be linearizable
+    simple = not mixed
+    for key, (reads, writes) in per_key.items():
+        if key in mixed:
+            continue
         seen = {value for _, _, value in reads}
         places: dict[Any, int] = {model.initial: 0}
         kept: list[tuple[int, int]] = [(-1, -1)]
@@ -295,32 +294,28 @@ def _bounds(columns: Columns, model: Register) -> tuple[int, int | None]:
             twice |= value in places and value in seen
             places[value] = len(kept)
             kept.append((begin, end))
-        if not plain or twice or any(value not in places for _, _, value in reads):
+        if twice:
             simple = False
             continue
-        # A read that was over before its write began fits no order at all.
-        simple &= not any(end < kept[places[value]][0] for _, end, value in reads)
-        a, b = _key_bounds(reads, kept, places)
-        low, high = max(low, a), max(high, b)
+        for least, most in _spans(reads, kept, places):
+            low, high = max(low, least), max(high, most)
     return low, high if simple else None
 
 
-def _key_bounds(reads: list[Any], writes: list[tuple[int, int]], places: dict[Any, int]) -> tuple[int, int]:
-    begins: NDArray[np.int64] = np.array([begin for begin, _ in writes])
-    by_end = sorted(range(len(writes)), key=lambda w: writes[w][1])
-    ends = np.array([writes[w][1] for w in by_end])
-    newest = np.maximum.accumulate(np.array(by_end))
-    low = high = 1
-    over: list[tuple[int, int]] = []  # reads by their end, with the place in the order up to which they have come
-    reached = 0
+def _spans(reads: list[Any], writes: list[tuple[int, int]], places: dict[Any, int]) -> Iterator[tuple[int, int]]:
+    """For each read how many of the last versions it needs: at least, and in the order of invocation."""
+    by_end = sorted(range(len(writes)), key=lambda w: writes[w][1], reverse=True)
+    over: list[int] = []  # when the writes began that were over before, in order
+    waiting: list[tuple[int, int]] = []  # reads by their end, with the place in the order up to which they have come
+    reached = 0  # the place up to which all has come that was over before
     for begin, end, value in reads:  # in order of invocation
         place = places[value]
-        done = int(np.searchsorted(ends, begin))  # writes that were over before
-        if writes[place][1] < begin:
-            low = max(low, 1 + done - int(np.searchsorted(begins, writes[place][1], side="right")))
-        while over and over[0][0] < begin:
-            reached = max(reached, heapq.heappop(over)[1])
-        at = max(int(newest[done - 1]), place, reached)
-        heapq.heappush(over, (end, at))
-        high = max(high, at - place + 1)
-    return low, high
+        while by_end and writes[by_end[-1]][1] < begin:
+            write = by_end.pop()
+            insort(over, writes[write][0])
+            reached = max(reached, write)
+        while waiting and waiting[0][0] < begin:
+            reached = max(reached, heapq.heappop(waiting)[1])
+        at = max(reached, place)
+        heapq.heappush(waiting, (end, at))
+        yield 1 + len(over) - bisect_right(over, writes[place][1]), 1 + at - place

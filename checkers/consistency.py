@@ -1,11 +1,13 @@
 """One entry point for every consistency: a name finds a module of this package that defines ``judge``.
 
 A new consistency is one new file, ``checkers/<name>.py``, with a ``NAME`` and a
-``judge(history, model, budget) -> Verdict``.
+``judge(history, model, budget) -> Verdict``. One that has parameters of its own names them after these three, and
+converts them in ``allowed(**parameters)``, which raises `ValueError` for those that make no sense.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -27,8 +29,44 @@ ALIASES = {"strong": "linearizable", "weak": "bounded-staleness", "osc(u)": "osc
 
 @cache
 def _parameters(module: ModuleType) -> tuple[str, ...]:
-    """What a consistency can be told beside the history, the model and the budget."""
     return tuple(signature(module.judge).parameters)[3:]
+
+
+def parameters(consistency: str) -> tuple[str, ...]:
+    """What a consistency can be told beside the history, the model and the budget: ``("t", "k")``, or nothing.
+
+    Raises `ValueError` for an unknown consistency.
+    """
+    return _parameters(_module(consistency))
+
+
+def requested(text: str) -> tuple[str, dict[str, Any]]:
+    """A consistency and its parameters, in their order, from "bounded-staleness:t=50ms,k=2" or a name alone.
+
+    Raises `ValueError` that says what was expected, for parameters that make no sense as for those that do not exist.
+    """
+    name, colon, rest = text.partition(":")
+    if not colon:
+        return name, {}
+    told: dict[str, Any] = {}
+    for pair in rest.split(","):
+        key, equals, value = (part.strip() for part in pair.partition("="))
+        if not (key and equals and value):
+            raise ValueError(f"expected MODEL:NAME=VALUE, such as bounded-staleness:t=50ms, not {pair!r}")
+        if key in told:
+            raise ValueError(f"{key} is given twice")
+        told[key] = value
+    module = _module(name)
+    _refuse(name, module, told)
+    module.allowed(**told)
+    return name, {key: told[key] for key in _parameters(module) if key in told}
+
+
+def _refuse(consistency: str, module: ModuleType, told: Iterable[str]) -> None:
+    own = _parameters(module)
+    for name in told:
+        if name not in own:
+            raise ValueError(f"{consistency} has no parameter {name!r}" + (f"; it has {', '.join(own)}" if own else ""))
 
 
 def check(
@@ -53,10 +91,7 @@ def check(
     Raises `BadHistory` for operations that the model does not know and `ValueError` for an unknown consistency.
     """
     module = _module(consistency)
-    own = _parameters(module)
-    for name in parameters:
-        if name not in own:
-            raise ValueError(f"{consistency} has no parameter {name!r}" + (f"; it has {', '.join(own)}" if own else ""))
+    _refuse(consistency, module, parameters)
     codes = history.f.codes[history.invocations]
     txn = history.f.code("txn")
     if txn >= 0 and (codes == txn).any():

@@ -26,7 +26,8 @@ def judge(history: History, model: Model, budget: Budget) -> Verdict:
     finals = FinalReads(history, model)
     if finals.problem is not None:
         return unknown(NAME, finals.problem)
-    shape = finals.shape or ""
+    shape = finals.shape
+    assert shape is not None  # or there would be a problem
     details: dict[str, Any] = {
         "model": model.name,
         "keys": len(finals.reads),
@@ -55,11 +56,13 @@ def judge(history: History, model: Model, budget: Budget) -> Verdict:
 def _difference(shape: str, one: Operation, other: Operation) -> str:
     """What one replica returned and the other did not."""
     if shape == "set":
-        lacks = [
-            f"{_name(b)} returned no {', '.join(map(show, extra[:6]))}{', …' * (len(extra) > 6)}, as {_name(a)} did"
-            for a, b in ((one, other), (other, one))
-            if (extra := [item for item in a.value or () if item not in (b.value or ())])
-        ]
+        lacks = []
+        for a, b in ((one, other), (other, one)):
+            held = {freeze(item) for item in b.value or ()}
+            extra = [show(item) for item in a.value or () if freeze(item) not in held]
+            if extra:
+                more = ", …" * (len(extra) > 6)
+                lacks.append(f"{_name(b)} returned no {', '.join(extra[:6])}{more}, as {_name(a)} did")
         return f"{'; '.join(lacks)} (events {one.return_index}, {other.return_index})"
     return f"{_who(one)}, {_who(other)}"
 
@@ -77,11 +80,9 @@ def _unwritten(finals: FinalReads, model: Model, shape: str, key: Any, read: Ope
     updates = [op for op in finals.updates if op.key == key and happened(op)]
     if shape == "counter":
         return None
-    if shape == "register":
+    if shape in ("register", "decision"):
         value = freeze(read.value)
         return None if value == model.initial or any(written(op) == value for op in updates) else show(read.value)
-    if shape == "decision":
-        return None if read.value is None or any(op.value == read.value for op in updates) else show(read.value)
     added = {freeze(op.value) for op in updates if op.f in ("add", "append")}
     return next((show(item) for item in read.value or () if freeze(item) not in added), None)
 

@@ -37,11 +37,10 @@ def judge(history: History, model: Model, budget: Budget) -> Verdict:
         "model": model.name,
         "acknowledged": sum(op.type == "ok" and happened(op) for op in finals.updates),
     }
+    assert finals.shape is not None  # or there would be a problem
     if finals.shape in ("set", "list"):
         details |= _elements(finals)
-    lost = {"register": _register, "set": _set, "list": _list, "counter": _counter, "decision": _decision}[
-        finals.shape or ""
-    ]
+    lost = {"register": _register, "set": _set, "list": _list, "counter": _counter, "decision": _decision}[finals.shape]
     updates: dict[Any, list[Operation]] = {}
     for op in finals.updates:
         if happened(op):

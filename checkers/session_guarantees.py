@@ -34,7 +34,7 @@ def judge_guarantee(name: str, history: History, model: Model) -> Verdict:
     if not order.completed:
         return unknown(name, "no operation was answered: there is nothing to judge")
     details: dict[str, Any] = {"model": model.name, "operations": order.operations, "sessions": len(order.sessions)}
-    if order.outside is not None and not len(order):
+    if order.outside is not None:
         return unknown(name, order.outside[1], **details)
     if order.nowhere:
         op = history.operation(order.nowhere[0])
@@ -130,9 +130,7 @@ class _Known:
 
     def add(self, w1: int, *why: int) -> None:
         """From now on nothing older than ``w1``."""
-        key = self.order.key[w1]
-        if key not in self.any:
-            self.any[key] = [w1, *why]
+        self.any.setdefault(self.order.key[w1], [w1, *why])
         self.at_least(w1, w1, *why)
 
     def at_least(self, write: int, *why: int) -> None:
@@ -230,8 +228,8 @@ def _others_reads(order: SessionOrder) -> Iterator[Violation]:
                 at += 1
             for seen in later.get((session, key), ()):
                 w1 = order.source[seen]
-                if w1 != w2 and order.rank[seen] < rank and w1 not in known.replaced:
-                    known.replaced[w1] = [w1, w2, node, seen]
+                if w1 != w2 and order.rank[seen] < rank:
+                    known.replaced.setdefault(w1, [w1, w2, node, seen])
             later[session, key] = [
                 seen for seen in later.get((session, key), ()) if order.source[seen] not in known.replaced
             ]

@@ -35,7 +35,7 @@ def headline(verdict: Verdict) -> str | None:
     newer one was asked, and that one had been acknowledged before the read was. Where staleness is bounded, the bound
     is what was broken, and the verdict's own reason tells it.
     """
-    if verdict.checker == bounded_staleness.NAME:
+    if verdict.checker.partition(":")[0] == bounded_staleness.NAME:  # its bounds follow
         return None
     operations = [item for item in verdict.witness if isinstance(item, Operation)]
     reads = [verdict.witness[i] for i in convicting(verdict) if isinstance(verdict.witness[i], Operation)]

@@ -71,7 +71,8 @@ def _shown(flag: str) -> str:
 
 
 def _set(tree: dict[str, Any], flag: str) -> Key:
-    name, equals, written = flag.partition("=")
+    parted = re.match(r"""((?:"[^"]*"|'[^']*'|[^="'])*)=(.*)""", flag, re.DOTALL)  # not at one inside of quotes
+    name, equals, written = (parted[1], "=", parted[2]) if parted else flag.partition("=")
     parts = [part.strip("\"'") for part in re.findall(r'"[^"]*"|\'[^\']*\'|[^."\']+', name.strip())]
     if not equals or not parts or re.search(r"^\.|\.$|\.\.", name.strip()):
         raise Misread("expected KEY=VALUE, such as cluster.nodes=3")
@@ -338,7 +339,9 @@ class _Reader(Tables):
         everywhere: dict[str, Expectation] = {}
         columns: dict[str, dict[str, Expectation]] = {}
         for name, raw in table.items():
-            if isinstance(raw, dict):
+            if isinstance(raw, dict) and (bounds := self.kinds.bounds.get(name)):
+                self.wrong(("expect", name), f'bounds stand in the name: "{name}:{bounds.example}" = "valid"')
+            elif isinstance(raw, dict):
                 columns[name] = {}
                 for checker, one in raw.items():
                     self.expectation(checker, one, ("expect", name, checker), columns[name])
@@ -347,17 +350,36 @@ class _Reader(Tables):
         return Expect(everywhere, columns)
 
     def expectation(self, checker: str, raw: object, key: Key, into: dict[str, Expectation]) -> None:
-        if checker not in self.kinds.checkers:
+        name, colon, rest = checker.partition(":")
+        if colon and name in self.kinds.checkers:
+            checker = self.bounded(checker, key)
+        elif checker not in self.kinds.checkers:
             if checker.partition("/")[0] in self.kinds.protocols:
                 header = checker if re.fullmatch(r"[A-Za-z0-9_-]+", checker) else f'"{checker}"'
                 self.wrong(key, f"what is expected of one protocol has a table of its own: [expect.{header}]")
                 return
-            hint = nearest(checker, self.kinds.checkers)
+            hint = nearest(name, self.kinds.checkers)
+            hint = hint and hint + colon + rest
             there_are = "" if hint else f"; the checkers are {', '.join(sorted(self.kinds.checkers))}"
             self.wrong(key, f"{quoted(checker)} is no checker{there_are}", hint)
         value = self.value(Expectation, raw, key, Meta())
         if value is not MISSING:
+            if checker in into:
+                self.wrong(key, f"{quoted(checker)} is there already")
             into[checker] = value
+
+    def bounded(self, checker: str, key: Key) -> str:
+        """A checker with its bounds, spelled in the one way."""
+        name = checker.partition(":")[0]
+        if name not in self.kinds.bounds:
+            others = "".join(f'; "{one}:{bounds.example}" does' for one, bounds in self.kinds.bounds.items())
+            self.wrong(key, f"{name} takes no bounds{others}", name)
+            return checker
+        try:
+            return self.kinds.bounds[name].spelled(checker)
+        except ValueError as error:
+            self.wrong(key, str(error))
+            return checker
 
     def protocol(self, table: dict[str, Any]) -> Any:
         parameters: dict[str, Any] = {}

@@ -6,6 +6,7 @@ to `decode`, which is the judge.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal, get_args, get_origin
 
@@ -69,11 +70,18 @@ def _kinds(known: Mapping[str, type[Fault]] | Mapping[str, type[Any]]) -> list[S
 
 
 def _expect(kinds: Kinds) -> Schema:
-    checkers = {checker: {"enum": list(get_args(Expectation))} for checker in kinds.checkers}
-    column = {"type": "object", "properties": checkers, "additionalProperties": False}
+    words = {"enum": list(get_args(Expectation))}
+    checkers = dict.fromkeys(kinds.checkers, words)
+    bounded = {}
+    for checker, bounds in kinds.bounds.items():
+        one = rf" *({'|'.join(map(re.escape, bounds.parameters))}) *=[^,=]+"
+        bounded[f"^{re.escape(checker)}:{one}(,{one})*$"] = words
+    patterns = {"patternProperties": bounded} if bounded else {}
+    column = {"type": "object", "properties": checkers, **patterns, "additionalProperties": False}
     return {
         "type": "object",
         "properties": {**checkers, **dict.fromkeys(_columns(kinds), column)},
+        **patterns,
         "additionalProperties": False,
     }
 

@@ -60,6 +60,9 @@ def reference(kinds: Kinds) -> str:
             _EXPECT.format(
                 words=_series([f'`"{word}"`' for word in get_args(Expectation)]),
                 checkers=", ".join(f"`{checker}`" for checker in kinds.checkers),
+                bounded="".join(
+                    _BOUNDED.format(checker=checker, example=bounds.example) for checker, bounds in kinds.bounds.items()
+                ),
             )
         ),
         "## [protocol.NAME]\n",
@@ -334,6 +337,11 @@ protocol and mode promise. `[expect]` holds for every column, `[expect.raft]` fo
 `[expect."raft/leader-local"]` for one, and the most specific wins.
 
 The checkers are {checkers}.
+{bounded}"""
+
+_BOUNDED = """
+How much `{checker}` allows stands in its name, which is then quoted: `"{checker}:{example}"`, as on the command line.
+It may be named several times, with other bounds.
 """
 
 _AT_LEAST = """\

@@ -8,7 +8,7 @@ The descriptions below are what `docs/scenarios.md` and the JSON Schema print.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Literal
 
 import msgspec
@@ -188,6 +188,18 @@ class ProtocolKind(msgspec.Struct, frozen=True):
     modes: tuple[str, ...]
 
 
+class BoundsKind(msgspec.Struct, frozen=True):
+    """What may follow a checker's name and a colon: how much it allows.
+
+    ``spelled`` gives "bounded-staleness:t=50ms,k=2" its one spelling; it raises ValueError, in words, for bounds that
+    make no sense.
+    """
+
+    parameters: tuple[str, ...]
+    example: str
+    spelled: Callable[[str], str]
+
+
 class Kinds(msgspec.Struct, frozen=True):
     """Everything that a scenario may name; the bench's registry hands it to `decode`."""
 
@@ -196,6 +208,7 @@ class Kinds(msgspec.Struct, frozen=True):
     protocols: Mapping[str, ProtocolKind]
     events: tuple[str, ...]
     checkers: tuple[str, ...]
+    bounds: Mapping[str, BoundsKind] = {}
 
     def column(self, name: str) -> tuple[str, str]:
         """The protocol and mode of a column as written: ("raft", "log") of "raft" and of "raft/log".

@@ -130,6 +130,10 @@ def _mend(text: str, line: int) -> tuple[str, str] | None:
             lines[line - 1] = f"{header[1]}{fixed}{header[3]}"
             return "\n".join(lines), f"a name with other than letters, digits and dashes is quoted: [{fixed}]"
         return None
+    if bounded := re.fullmatch(r"(\s*)([\w-]+:[^\"'#]*?)(\s*=\s*)([\"'].*)", here):
+        fixed = f'"{bounded[2]}"'
+        lines[line - 1] = f"{bounded[1]}{fixed}{bounded[3]}{bounded[4]}"
+        return "\n".join(lines), f"a name with its bounds is quoted: {fixed} = …"
     if bare := _bare_word(here):
         start, end = bare
         word = here[start:end]

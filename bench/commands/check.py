@@ -14,6 +14,7 @@ import msgspec
 from bench.commands import AS_EXPECTED, DIFFERS, UNDECIDED, BadUsage, merged
 from checkers import BadHistory, History, Operation, Outcome, Verdict, infer_model
 from checkers import check as judge
+from checkers.consistency import requested
 from checkers.lattice import Standing
 from reports.proof import headline
 from reports.words import plain, told
@@ -76,18 +77,10 @@ def check(
 
 def _asked(word: str) -> tuple[str, dict[str, Any]]:
     """A consistency and its parameters, from "bounded-staleness:t=50ms,k=2". Raises `BadUsage`."""
-    name, colon, rest = word.partition(":")
-    parameters: dict[str, Any] = {}
-    for pair in rest.split(",") if colon else ():
-        key, equals, value = (part.strip() for part in pair.partition("="))
-        if not (key and equals and value):
-            raise BadUsage(f"-c {word}: expected MODEL:NAME=VALUE, such as bounded-staleness:t=50ms, not {pair!r}")
-        if key in parameters:
-            raise BadUsage(f"-c {word}: {key} is given twice")
-        if not key.isidentifier() or key in ("history", "consistency", "model", "steps", "timeout", "memory"):
-            raise BadUsage(f"-c {word}: {key!r} is no parameter of a consistency model")
-        parameters[key] = value
-    return name, parameters
+    try:
+        return requested(word)
+    except ValueError as error:
+        raise BadUsage(f"-c {word}: {error}") from None
 
 
 def _strongest(

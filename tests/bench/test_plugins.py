@@ -152,6 +152,24 @@ def test_a_file_that_is_no_plugin_says_why(tmp_path: Path, text: str, why: str) 
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("promise", "why"),
+    [
+        ("bounded-staleness:t=50", "single/durable: bounded-staleness:t=50: t is a stretch of time"),
+        ("bounded-staleness:d=1", "single/durable: bounded-staleness:d=1: bounded-staleness has no parameter 'd'"),
+        ("progress:t=1s", "single/durable: progress:t=1s: "),
+        ("serious", "single/durable: 'serious' is no checker; the checkers are linearizable, "),
+    ],
+)
+def test_a_promise_that_cannot_be_judged_is_refused(tmp_path: Path, promise: str, why: str) -> None:
+    path = tmp_path / "single.py"
+    text = SINGLE.replace('promises="linearizable"', f'promises="{promise}"')
+    assert text != SINGLE
+    path.write_text(text)
+    with pytest.raises(BadPlugin, match=why):
+        Registry.load([path])
+
+
 def test_a_plugin_that_is_missing_or_takes_a_name_that_is_taken_says_so(tmp_path: Path) -> None:
     with pytest.raises(BadPlugin, match="no such Python file"):
         Registry.load([tmp_path / "absent.py"])

@@ -164,7 +164,7 @@ def test_the_command_lines_of_the_page_on_consistency_work(aftershock: Command) 
         ("bounded-staleness:k=two", "k counts versions"),
         ("weak:d=1", "weak has no parameter 'd'; it has t, k"),
         ("linearizable:t=1ms", "linearizable has no parameter 't'"),
-        ("linearizable:model=kv", "'model' is no parameter of a consistency model"),
+        ("linearizable:model=kv", "linearizable has no parameter 'model'"),
         ("week:t=1ms", "there is no consistency 'week'"),
     ],
 )

@@ -67,6 +67,8 @@ def test_results_hold_nothing_that_differs_between_machines(convicted: Path) -> 
         (["-p", "raft/log", "-s", "expect.linearizable=invalid"], 1, "(expected: invalid)"),
         (["-p", "raft/log", "-s", "expect.linearizable=breakable"], 1, "linearizable was not seen to break"),
         (["-p", "raft/leader-local", "-s", 'expect."raft/leader-local".linearizable=valid'], 1, "(expected: valid)"),
+        (["-p", "raft/log", "-s", 'expect."bounded-staleness:t=0s"=valid'], 0, "  bounded-staleness:t=0s   valid"),
+        (["-p", "raft/log", "-s", 'expect."bounded-staleness:t=0s"=invalid'], 1, "(expected: invalid)"),
         (["-p", "raft/log", "-s", "at-least.elections=99"], 3, "at least 99 wanted"),
         (["-p", "raft/log", "-s", "events-max=1000"], 3, "storm"),
         (["-p", "raft/log", "-s", "at-least.elections=99", "-s", "expect.linearizable=invalid"], 1, "(expected: inv"),

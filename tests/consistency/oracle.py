@@ -329,6 +329,44 @@ def smallest_k(history: History) -> int | None:
     return None
 
 
+def k_bounds(history: History) -> tuple[int, int | None]:
+    """What is certain of k where some k is enough, and what the order that has writes as they were invoked needs.
+
+    Certain are the versions that began after the write of what was read was over, and were over before the read began.
+    In that order every read stands as early as real time and its write allow. It is one only where each key was but
+    read and written, and each value that was read has one writer; else there is no upper bound, and only the keys of
+    which that is true count.
+    """
+    ops = done(history)
+    low = high = 1
+    simple = True
+    for key in {op.key for op in ops}:
+        mine = [op for op in ops if op.key == key]
+        reads = [op for op in mine if op.f in READS]
+        seen = {op.value for op in reads}
+        writes = [op for op in mine if op.f in ("write", "put") and not (op.type == "ok" and op.result is False)]
+        writes = [op for op in writes if op.type == "ok" or op.value in seen]
+        known = {op.index for op in reads} | {op.index for op in mine if op.f in ("write", "put")}
+        written = [None, *(op.value for op in writes)]
+        if any(op.index not in known for op in mine) or any(written.count(value) > 1 for value in seen):
+            simple = False
+            continue
+
+        position: dict[int, int] = {}  # of a read: how many writes come before it
+        for read in reads:
+            place = written.index(read.value)
+            before = [nth for nth, write in enumerate(writes, start=1) if real_time_before(write, read)]
+            before += [position[other.index] for other in reads if real_time_before(other, read)]
+            position[read.index] = max([place, *before])
+            between = [
+                op
+                for op in writes
+                if (not place or real_time_before(writes[place - 1], op)) and real_time_before(op, read)
+            ]
+            low, high = max(low, 1 + len(between)), max(high, 1 + position[read.index] - place)
+    return low, high if simple else None
+
+
 # ---- the quiet end
 
 

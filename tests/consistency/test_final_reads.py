@@ -139,3 +139,102 @@ def test_without_a_final_read_of_a_key_its_elements_are_not_lost() -> None:
     assert verdict.details["lost"] == []
     assert verdict.outcome == "unknown"
     assert 'no final read of key "x" was answered' in verdict.reason
+
+
+# ---- what is told
+
+
+def test_of_sets_each_replica_is_told_what_it_lacks() -> None:
+    history = ended([("add", n) for n in range(10)], ("n1", list(range(10))), ("n2", [0, 9]), model="set")
+    reason = check(history, "eventual", model="set").reason
+    assert reason == ("replicas disagree: n2 returned no 1, 2, 3, 4, 5, 6, …, as n1 did (events 21, 23)")
+    history = ended([("add", n) for n in range(8)], ("n1", [0, 1, 2, 3, 4, 5, 6]), ("n2", [0, 7]), key="x")
+    assert check(history, "eventual", model="set").reason == (
+        'replicas disagree on key "x": n2 returned no 1, 2, 3, 4, 5, 6, as n1 did; n1 returned no 7, as n2 did '
+        "(events 17, 19)"
+    )
+    for first, second in ((None, [1]), ([1], None)):
+        history = ended([("add", 1)], ("n1", first), ("n2", second))
+        lacks, has = ("n1", "n2") if first is None else ("n2", "n1")
+        reason = check(history, "eventual", model="set").reason
+        assert reason == f"replicas disagree: {lacks} returned no 1, as {has} did (events 3, 5)"
+    mixed = ended([("add", True), ("add", 1)], ("n1", [1]), ("n2", [True]))
+    assert "n2 returned no 1, as n1 did; n1 returned no true, as n2 did" in check(mixed, "eventual", model="set").reason
+
+
+@pytest.mark.parametrize("key", [None, "x"])
+def test_the_key_is_in_the_details_where_there_is_one(key: Any) -> None:
+    history = ended([("write", 1), ("write", 2)], ("n1", 1), ("n2", 2), key=key)
+    for name in ("eventual", "no-lost-writes"):
+        verdict = check(history, name, model="kv" if key else "register")
+        assert verdict.outcome == "invalid"
+        assert verdict.details.get("key", "none") == (key or "none")
+    counted = ended([("increment", None)], ("n1", 3), key=key)
+    reason = check(counted, "no-lost-writes", model="counter").reason
+    assert reason.startswith("acknowledged changes" + (' of "x"' if key else "") + " add up to 1, ")
+
+
+def test_several_lost_elements_are_counted_and_named() -> None:
+    calls = [("add", n) for n in range(9)]
+    one = check(ended(calls, ("n1", list(range(8)))), "no-lost-writes", model="set")
+    assert one.reason.endswith("was acknowledged, but replica n1 ended without 8")
+    two = check(ended(calls, ("n1", list(range(7)))), "no-lost-writes", model="set")
+    assert two.reason.endswith("replica n1 ended without 7; 2 elements are lost: 7, 8")
+    keyed = check(ended(calls, ("n1", [0, 1, 2]), key="x"), "no-lost-writes", model="set")
+    assert keyed.reason.endswith('; 6 elements are lost: "x" 3, "x" 4, "x" 5, "x" 6, "x" 7, "x" 8')
+    assert keyed.details["lost"] == [["x", n] for n in range(3, 9)]
+    many = check(ended(calls, ("n1", [])), "no-lost-writes", model="set")
+    assert many.reason.endswith("; 9 elements are lost: 0, 1, 2, 3, 4, 5, …")
+
+
+# ---- decisions
+
+
+def test_a_decision_is_one_that_was_proposed() -> None:
+    proposals = [("propose", 1, {"result": 1}), ("propose", 2, {"result": 1})]
+    for value, valid in ((1, True), (2, True), (None, True), (3, False), (True, False)):
+        verdict = check(ended(proposals, ("n1", value), ("n2", value)), "eventual", model="consensus")
+        assert bool(verdict) == valid
+        if not valid:
+            told = "true" if value is True else value
+            assert verdict.reason == f"{told} was never written, but n1 returned {told} (event 5)"
+    split = check(ended(proposals, ("n1", 1), ("n2", 2)), "eventual", model="consensus")
+    assert split.reason == "replicas disagree: n1 returned 1 (event 5), n2 returned 2 (event 7)"
+
+
+@pytest.mark.parametrize(
+    ("proposal", "final", "kept"),
+    [
+        (("propose", 1, {"result": 1}), 1, True),
+        (("propose", 1, {"result": 1}), 2, False),
+        (("propose", 1, {"result": 2}), 2, True),
+        (("propose", 1, {"result": 2}), 1, False),
+        (("propose", 1, {"result": 1}), True, False),
+        (("propose", 1), 2, True),  # it was not told which one won
+        (("propose", 1, {"result": 1, "type": "info"}), 2, True),  # nobody heard the answer
+    ],
+)
+def test_what_a_proposal_was_answered_with_is_the_decision(proposal: Any, final: Any, kept: bool) -> None:
+    calls = [("propose", 2), proposal]
+    verdict = check(ended(calls, ("n1", final), model="consensus"), "no-lost-writes", model="consensus")
+    assert verdict.outcome == ("valid" if kept else "invalid")
+    if not kept:
+        assert verdict.reason.startswith("propose 1 -> ")
+        assert verdict.reason.endswith(
+            f" was acknowledged, but replica n1 ended with {'true' if final is True else final}"
+        )
+        assert [op.value for op in verdict.witness] == [1, final]
+
+
+def test_to_decide_false_is_no_refusal() -> None:
+    history = ended([("propose", False, {"result": False})], ("n1", False), ("n2", False))
+    for name in ("eventual", "no-lost-writes"):
+        assert check(history, name, model="consensus").outcome == "valid"
+    lost = ended([("propose", False, {"result": False}), ("propose", True)], ("n1", True), ("n2", True))
+    assert check(lost, "no-lost-writes", model="consensus").outcome == "invalid"
+
+
+def test_an_answer_that_nobody_heard_refuses_nothing() -> None:
+    history = ended([("add", 1, {"type": "info", "result": False}), ("add", 2)], ("n1", [1, 2]))
+    assert check(history, "eventual", model="set").outcome == "valid"
+    assert check(history, "no-lost-writes", model="set").details["never-read"] == []

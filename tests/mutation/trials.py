@@ -223,6 +223,7 @@ def _session_order() -> Iterator[Trial]:
 
 
 def _guarantees() -> Iterator[Trial]:
+    yield from directed("tests.consistency.test_session_guarantees")
     yield from directed(_VERDICTS, "two_writers", "not_a_read")
     yield from agreement(*_SESSIONS, histories=120)
     yield from directed(_VERDICTS, "handful")
@@ -230,7 +231,8 @@ def _guarantees() -> Iterator[Trial]:
 
 def _staleness() -> Iterator[Trial]:
     names = [name for name in subjects.SUBJECTS if name.startswith("bounded-staleness")]
-    yield from directed(_VERDICTS, "smallest_t", "stretch_of_time", "future", "without_times", "parameter")
+    yield from directed("tests.consistency.test_bounded_staleness")
+    yield from directed(_VERDICTS, "smallest_t", "stretch_of_time", "future", "without_times", "parameter", "cas_from")
     yield from agreement(*names, histories=150)
 
 

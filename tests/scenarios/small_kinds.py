@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from scenarios.schema import Fault, Kinds, ProtocolKind, Workload
+from bench.registry import spelled
+from scenarios.schema import BoundsKind, Fault, Kinds, ProtocolKind, Workload
 from scenarios.units import Duration, Link, Probability, Rate, Span, Target
 
 
@@ -83,7 +84,8 @@ KINDS = Kinds(
         "gossip": ProtocolKind(NoParameters, ()),
     },
     events=("leader-elected", "vote-granted", "entry-appended", "committed"),
-    checkers=("linearizable", "agreement", "leadership", "progress"),
+    checkers=("linearizable", "bounded-staleness", "agreement", "leadership", "progress"),
+    bounds={"bounded-staleness": BoundsKind(("t", "k"), "t=50ms,k=2", spelled)},
 )
 
 SCENARIO = """\

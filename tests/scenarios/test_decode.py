@@ -257,6 +257,16 @@ def test_what_is_not_toml_is_one_line(text: str, line: str) -> None:
         ("[workload]", '[expect]\nraft = "valid"\n[workload]', "x.toml:7: expect.raft: what is expected of one protocol has a table of its own: [expect.raft]"),
         ("[workload]", '[expect.gossip]\nprogress = "valid"\n[workload]', 'x.toml:6: expect.gossip: "gossip" is not among this scenario\'s protocols'),
         ("[workload]", "[expect.rafd]\n[workload]", 'x.toml:6: expect.rafd: "rafd" is no protocol; did you mean "raft"?'),
+        ("[workload]", '[expect]\n"bounded-staleness:t=50" = "valid"\n[workload]', "x.toml:7: expect.\"bounded-staleness:t=50\": t is a stretch of time such as \"50ms\" or \"1.5s\", not '50'"),
+        ("[workload]", '[expect]\n"bounded-staleness:k=0" = "valid"\n[workload]', 'x.toml:7: expect."bounded-staleness:k=0": k counts versions: it must be a whole number of at least 1, not 0'),
+        ("[workload]", '[expect]\n"bounded-staleness:d=1" = "valid"\n[workload]', "x.toml:7: expect.\"bounded-staleness:d=1\": bounded-staleness has no parameter 'd'; it has t, k"),
+        ("[workload]", '[expect]\n"bounded-staleness:" = "valid"\n[workload]', "x.toml:7: expect.\"bounded-staleness:\": expected MODEL:NAME=VALUE, such as bounded-staleness:t=50ms, not ''"),
+        ("[workload]", '[expect]\n"bounded-stalenes:t=1s" = "valid"\n[workload]', 'x.toml:7: expect."bounded-stalenes:t=1s": "bounded-stalenes:t=1s" is no checker; did you mean "bounded-staleness:t=1s"?'),
+        ("[workload]", '[expect.raft]\n"progress:t=1s" = "valid"\n[workload]', 'x.toml:7: expect.raft."progress:t=1s": progress takes no bounds; "bounded-staleness:t=50ms,k=2" does; did you mean "progress"?'),
+        ("[workload]", '[expect]\n"bounded-staleness:t=1s" = "vali"\n[workload]', 'x.toml:7: expect."bounded-staleness:t=1s": "vali" is not one of "valid", "invalid", "breakable" or "any"; did you mean "valid"?'),
+        ("[workload]", '[expect]\nbounded-staleness = { t = "50ms" }\n[workload]', 'x.toml:7: expect.bounded-staleness: bounds stand in the name: "bounded-staleness:t=50ms,k=2" = "valid"'),
+        ("[workload]", '[expect]\nbounded-staleness:t=50ms = "valid"\n[workload]', 'x.toml:7: a name with its bounds is quoted: "bounded-staleness:t=50ms" = …'),
+        ("[workload]", '[expect]\n"bounded-staleness:t=1s,k=2" = "valid"\n"bounded-staleness: k = 2, t = 1s" = "any"\n[workload]', 'x.toml:8: expect."bounded-staleness: k = 2, t = 1s": "bounded-staleness:t=1s,k=2" is there already'),
         ("[workload]", '[protocol.raft]\nheartbeet = "1ms"\n[workload]', 'x.toml:7: protocol.raft.heartbeet: raft has no "heartbeet"; did you mean "heartbeat"?'),
         ("[workload]", "[protocol.paxos]\n[workload]", 'x.toml:6: protocol.paxos: "paxos" is no protocol'),
         ("[workload]", "[protocl]\n[workload]", 'x.toml:6: protocl: a scenario has no key "protocl"; did you mean "protocol"?'),
@@ -432,3 +442,15 @@ def test_an_endless_file_is_refused_without_being_read_to_its_end() -> None:
     if Path("/dev/zero").exists():
         with pytest.raises(BadScenario, match="too long for a scenario"):
             load("/dev/zero", KINDS)
+
+
+def test_bounds_have_one_spelling_and_may_be_several() -> None:
+    table = '[expect]\nbounded-staleness = "valid"\n"bounded-staleness: k = 2, t=1s" = "any"\n"bounded-staleness:t=9s" = "valid"\n'
+    flag = """expect.raft."bounded-staleness:k=3"=invalid"""
+    expect = decode(BODY.replace("[workload]", f"{table}[workload]"), "x.toml", KINDS, [flag]).expect
+    assert expect.of("raft", "log") == {
+        "bounded-staleness": "valid",
+        "bounded-staleness:t=1s,k=2": "any",
+        "bounded-staleness:t=9s": "valid",
+        "bounded-staleness:k=3": "invalid",
+    }

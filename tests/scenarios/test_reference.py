@@ -68,7 +68,9 @@ def accepts(schema: dict[str, Any], value: Any) -> bool:
     if ("const" in schema and value != schema["const"]) or ("enum" in schema and value not in schema["enum"]):
         return False
     if isinstance(value, dict):
-        properties, names = schema.get("properties", {}), schema.get("propertyNames", {})
+        properties, names = dict(schema.get("properties", {})), schema.get("propertyNames", {})
+        for pattern, one in schema.get("patternProperties", {}).items():
+            properties |= {name: one for name in value if re.search(pattern, name)}
         further = schema.get("additionalProperties", {})
         return (
             schema.get("type", "object") == "object"
@@ -95,6 +97,10 @@ def test_the_schema_is_json_and_accepts_what_decodes() -> None:
     assert accepts(schema, tomllib.loads(SCENARIO))
     for kind in KINDS.faults:
         assert accepts(schema, tomllib.loads(sample(KINDS, kind)))
+    for bounds in ("t=50ms", "k=2", "t=50ms,k=2", " k = 2, t = 50ms"):
+        text = SCENARIO.replace('agreement = "valid"', f'"bounded-staleness:{bounds}" = "valid"', 1)
+        decode(text, "x", KINDS)
+        assert accepts(schema, tomllib.loads(text))
 
 
 @pytest.mark.parametrize(
@@ -110,6 +116,10 @@ def test_the_schema_is_json_and_accepts_what_decodes() -> None:
         ("chance = 0.25", "chance = 1.25"),
         ('at     = "2s"', 'at = "2s"\non = "committed"'),
         ('agreement = "valid"', 'agreement = "vali"'),
+        ('agreement = "valid"', '"bounded-staleness:t=50ms" = "vali"'),
+        ('agreement = "valid"', '"bounded-staleness:d=50ms" = "valid"'),
+        ('agreement = "valid"', '"bounded-staleness:t" = "valid"'),
+        ('agreement = "valid"', '"agreement:t=50ms" = "valid"'),
         ("reads = 100", "reads = -1"),
         ('"n1 - c2"', '"n1 c2"'),
         ('"50/s"', '"50"'),

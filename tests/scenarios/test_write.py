@@ -59,7 +59,9 @@ workloads = st.builds(
     skew=st.floats(0, 4).map(lambda skew: round(skew, 6)),
 )
 expectations = st.dictionaries(
-    st.sampled_from(KINDS.checkers), st.sampled_from(["valid", "invalid", "breakable", "any"]), max_size=3
+    st.sampled_from([*KINDS.checkers, "bounded-staleness:t=1.5s,k=2"]),
+    st.sampled_from(["valid", "invalid", "breakable", "any"]),
+    max_size=3,
 )
 scenarios = st.builds(
     Scenario,
