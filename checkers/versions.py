@@ -277,14 +277,18 @@ class Versions:
 
     def _late(self, low: int, high: int) -> Contradiction:
         """``low`` began when ``high``, which can only come after it, was over."""
+        begins, ends = self.columns.begins, self.columns.ends
+        if not self.is_read[low]:
+            # A read that saw an addition before it began is enough: without the addition it is no better.
+            early = [row for row in self._reads_above(low) if ends[row] < begins[low]]
+            if early:
+                read = min(early, key=ends.__getitem__)
+                return Contradiction([self._too_early(read, freeze(self.op(low).value))], [read], low)
         a, b, rows = self.op(low), self.op(high), [low, high]
         if self.is_read[low]:
             extra = self._extra(low, high) if self.is_read[high] else freeze(b.value)
             seen = " had seen it and" if self.is_read[high] else ""
             reason = f"{a} did not see {_text(extra)}, though {b}{seen} was over before it was invoked"
-        elif self.is_read[high]:
-            # Without an addition that came too late, a read of it is no better.
-            reason, rows = self._too_early(high, freeze(a.value)), [high]
         else:
             told, witness = self._tells_apart(low, high)
             reason, rows = f"{told}, though {b} was over before {a} was invoked", [*rows, witness]
@@ -341,10 +345,13 @@ class Versions:
         known = set(self.seen(fewer))
         return next(element for element in self.seen(more) if element not in known)
 
+    def _reads_above(self, row: int) -> list[int]:
+        """The reads of the object with a higher rank: if the row is an addition, those that saw it."""
+        return [read for read in self._rows[self.key[row]] if self.is_read[read] and self.rank[read] > self.rank[row]]
+
     def _tells_apart(self, low: int, high: int) -> tuple[str, int]:
         """What the shortest read that tells two additions apart saw of them."""
-        reads = [row for row in self._rows[self.key[low]] if self.is_read[row] and self.rank[row] > self.rank[low]]
-        witness = min(reads, key=lambda row: (self.rank[row], row))
+        witness = min(self._reads_above(low), key=lambda row: (self.rank[row], row))
         x, y = (_text(freeze(self.op(row).value)) for row in (low, high))
         how = "and not" if self.rank[witness] < self.rank[high] else "before"
         return f"{self.op(witness)} saw {x} {how} {y}", witness

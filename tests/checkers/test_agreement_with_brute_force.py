@@ -24,7 +24,10 @@ def test_the_compiled_search_looks_at_the_same_configurations(model: str) -> Non
 
 @pytest.mark.parametrize(
     ("model", "seed"),
-    [("queue", 448_187)],  # its witness kept an enqueue and dropped the dequeue of it
+    [
+        ("queue", 448_187),  # its witness kept an enqueue and dropped the dequeue of it
+        ("list", 1_702_514),  # its witness named an append that began when a read of it was over
+    ],
 )
 def test_what_once_differed_agrees(model: str, seed: int) -> None:
     sweep.one(model, seed, compiled=False)
