@@ -7,7 +7,7 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
-from checkers import History
+from checkers import Event, History
 
 
 def wild(
@@ -77,7 +77,7 @@ def mixed(random: Random, operations: int) -> History:
     Answers are those of one register, or with some chance any value that has been seen, or one of the future.
     """
     sessions, keys = random.randint(2, 4), random.choice((1, 1, 2))
-    old, info, refused = random.choice((0.2, 0.5, 0.9)), random.choice((0.0, 0.1, 0.3)), random.choice((0.0, 0.2, 0.4))
+    old, info, refused = random.choice((0.2, 0.5, 0.9)), random.choice((0.0, 0.1, 0.3)), random.choice((0.0, 0.3, 0.5))
     kinds = random.choice((("read", "write"), ("read", "write", "cas"), ("get", "put", "cas", "delete")))
     process, fresh = list(range(sessions)), sessions
     holds: dict[int, Any] = {}
@@ -107,6 +107,68 @@ def mixed(random: Random, operations: int) -> History:
         open_now[session] = {**common, "type": kind, **answer}
     events += [open_now[other] for other in sorted(open_now)]
     return History.from_events(events)
+
+
+ADDS = {"set": "add", "list": "append"}  # how a model grows
+
+
+def grown(random: Random, model: str) -> History:
+    """Clients of a replicated log: reads trail, answers are lost, and now and then a read is altered."""
+    clients, keys = random.choice((2, 3)), random.choice((1, 1, 2))
+    old, lost, altered = random.choice((0.0, 0.4, 0.8)), random.choice((0.0, 0.2)), random.choice((0.0, 0.3, 0.5))
+    logs: list[list[Any]] = [[] for _ in range(keys)]
+    session_of = list(range(clients))  # the process that speaks for each session
+    processes, element = clients, 0
+    pending: dict[int, dict[str, Any]] = {}
+    events: list[dict[str, Any]] = []
+    left = random.randint(4, 8)
+    while left or pending:
+        session = random.randrange(clients)
+        process = session_of[session]
+        if session not in pending:
+            if not left:
+                continue
+            left -= 1
+            key = random.randrange(keys)
+            element += 1
+            reads, early = random.random() < 0.5, random.random() < 0.5
+            op: dict[str, Any] = {
+                "f": "read" if reads else ADDS[model],
+                "key": key,
+                "value": None if reads else element,
+            }
+            if early and not reads:
+                logs[key].append(element)
+            pending[session] = {**op, "applied": early and not reads}
+            events.append({**op, "type": "invoke", "process": process, "session": session})
+            continue
+        op = pending.pop(session)
+        applied, log = op.pop("applied"), logs[op["key"]]
+        kind = "info" if random.random() < lost else "fail" if random.random() < lost / 4 else "ok"
+        if op["f"] == "read":
+            seen = log[: len(log) - (random.randint(1, 3) if random.random() < old else 0)] if log else []
+            op["value"] = _altered(random, model, seen, element) if random.random() < altered else seen
+            if kind == "info":
+                op["value"] = None
+        elif not applied and (kind == "ok" or random.random() < 0.5):
+            late = random.randint(0, 1) if log and random.random() < altered else 0
+            log.insert(len(log) - late, op["value"])
+        events.append({**op, "type": kind, "process": process, "session": session})
+        if kind == "info":
+            session_of[session], processes = processes, processes + 1
+    return History.from_events([Event(index=n, time=n, **event) for n, event in enumerate(events)])
+
+
+def _altered(random: Random, model: str, seen: list[Any], last: int) -> list[Any]:
+    match random.randrange(4):
+        case 0:
+            return [*seen, last + 1]
+        case 1 if seen:
+            return [*seen, random.choice(seen)]
+        case 2 if len(seen) > 1:
+            return random.sample(seen, len(seen))
+        case _:
+            return random.sample(seen, max(len(seen) - 1, 0))
 
 
 def ended(random: Random, model: str) -> History:

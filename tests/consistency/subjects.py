@@ -119,11 +119,18 @@ def _with_sessions(history: History) -> History:
     return History.from_events(result)
 
 
-def _orders(name: str, model: str, truth: Callable[[History, str], bool]) -> Subject:
+def _orders(
+    name: str, model: str, truth: Callable[[History, str], bool], draw: Callable[[str], Callable[[Random], History]]
+) -> Subject:
     def expected(history: History) -> bool | None:
         return truth(history, model) if _answered(history) else None
 
-    return Subject(_object(model), lambda history: verdict(history, name, model), expected)
+    return Subject(draw(model), lambda history: verdict(history, name, model), expected)
+
+
+@cache
+def _growing(model: str) -> Callable[[Random], History]:
+    return lambda random: generate.grown(random, model)
 
 
 @cache
@@ -273,13 +280,17 @@ SUBJECTS: dict[str, Subject] = {
         )
     },
     **{
-        f"{name} of {model}": _orders(name, model, truth)
+        f"{name} of {what}{model}": _orders(name, model, truth, draw)
+        for what, of, draw in (
+            ("", ("register", "cas-register", "set", "queue", "kv-append"), _object),
+            ("a growing ", generate.ADDS, _growing),
+        )
         for name, truth in (
             ("linearizable", oracle.linearizable),
             ("sequential", oracle.sequential),
             ("osc(u)", oracle.osc_u),
         )
-        for model in ("register", "cas-register", "set", "queue", "kv-append")
+        for model in of
     },
     **{
         f"eventual of {model}": Subject(

@@ -13,8 +13,10 @@ from itertools import product
 from typing import Any
 
 from checkers import History, check, models
-from tests.checkers import generate, oracle, sweep, test_zones
+from tests.checkers import generate, oracle, sweep, test_versions, test_zones
+from tests.checkers.test_versions import Grown
 from tests.consistency import subjects, test_proofs
+from tests.consistency.generate import ADDS
 
 Trial = Callable[[], object]
 
@@ -222,6 +224,14 @@ def _session_order() -> Iterator[Trial]:
     yield from agreement("sequential of kv by forced orders", histories=200)
 
 
+def _versions() -> Iterator[Trial]:
+    yield from directed("tests.checkers.test_versions", "told_apart", "left_to_a_search", "in_words")
+    for seed in range(150):
+        for model in ADDS:
+            case = Grown(model, seed)
+            yield from (partial(case.judged, name) for name in test_versions.TRUTH)
+
+
 def _guarantees() -> Iterator[Trial]:
     yield from directed("tests.consistency.test_session_guarantees")
     yield from directed(_VERDICTS, "two_writers", "not_a_read")
@@ -274,6 +284,7 @@ TRIALS: dict[str, Callable[[], Iterator[Trial]]] = {
     "models.mutex": _model("mutex"),
     "models.consensus": _model("consensus"),
     "sequential": _sequential,
+    "versions": _versions,
     "session_order": _session_order,
     "causal": _causal,
     "session_guarantees": _guarantees,
