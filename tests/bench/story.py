@@ -49,7 +49,9 @@ class Story(ABC):
         return effects
 
     def restart(self, id: NodeId) -> None:
+        twin = self.cluster.fork()
         effects = self.cluster.start(id)
+        self._same(twin, id, twin.start(id), effects)
         self.write(f"{id}: crashes, and starts again with what is on its disk", id, effects)
 
     def write(self, step: str, id: NodeId, effects: list[Effect]) -> None:

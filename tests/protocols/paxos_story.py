@@ -1,11 +1,7 @@
-"""Stories of Paxos, Multi-Paxos, the synod and primary-backup, step by step, as pages that a person can follow.
-
-Every step is one handler: what happened, its effects in order, and the state that it left where that changed.
-"""
+"""Stories of Paxos, Multi-Paxos, the synod and primary-backup, in their own words."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import msgspec
@@ -35,9 +31,9 @@ from bench.protocols.primary_backup import Entry, PrimaryBackup, SyncPrimaryBack
 from bench.protocols.primary_backup import Parameters as PrimaryBackupParameters
 from bench.protocols.synod import Parameters as SynodParameters
 from bench.protocols.synod import Synod
+from tests.bench import story
 from tests.bench.sansio import Cluster, Packet
 
-FOLDER = Path(__file__).with_name("transcripts")
 THREE = ("n1", "n2", "n3")
 
 
@@ -65,31 +61,24 @@ def packet(cluster: Cluster, kind: type[Message], sender: NodeId, to: NodeId) ->
     return next(p for p in cluster.wire if isinstance(p.message, kind) and (p.sender, p.to) == (sender, to))
 
 
-class Story:
-    """Told by the steps that a test takes. Every step also checks that a copy of the cluster does the same."""
+class Story(story.Story):
+    """Told by the steps that a test takes, message by message."""
 
-    def __init__(self, title: str, cluster: Cluster) -> None:
-        self.cluster = cluster
-        self.lines = [title, "=" * len(title)]
-        self._shown = {id: state(cluster, id) for id in cluster.ids}
+    folder = Path(__file__).with_name("transcripts")
 
-    def say(self, text: str) -> None:
-        self.lines += ["", f"# {text}"]
+    def state(self, id: NodeId) -> str:
+        return state(self.cluster, id)
+
+    def effect(self, effect: Effect) -> str:
+        return effect_in_words(effect)
 
     def wait(self, milliseconds: int) -> None:
         self.cluster.now += milliseconds * 1000
         self.lines += ["", f"-- {self.cluster.now // 1000} ms"]
 
-    def ring(self, id: NodeId, timer: str) -> None:
-        twin = self.cluster.fork()
-        effects = self.cluster.ring(id, timer)
-        self._write(f"{id}: {timer} timer", id, effects, twin, twin.ring(id, timer))
-
     def deliver(self, kind: type[Message], sender: NodeId, to: NodeId) -> None:
         arriving = packet(self.cluster, kind, sender, to)
-        twin = self.cluster.fork()
-        effects = self.cluster.deliver(arriving)
-        self._write(f"{sender} -> {to}: {words(arriving.message)}", to, effects, twin, twin.deliver(arriving))
+        self.write(f"{sender} -> {to}: {words(arriving.message)}", to, self.arrive(arriving))
 
     def lose(self, kind: type[Message], sender: NodeId, to: NodeId) -> None:
         lost = packet(self.cluster, kind, sender, to)
@@ -110,32 +99,6 @@ class Story:
         while self.cluster.wire:
             oldest = self.cluster.wire[0]
             self.deliver(type(oldest.message), oldest.sender, oldest.to)
-
-    def restart(self, id: NodeId) -> None:
-        twin = self.cluster.fork()
-        effects = self.cluster.start(id)
-        self._write(f"{id}: crashes, and starts again with what is on its disk", id, effects, twin, twin.start(id))
-
-    def _write(self, step: str, id: NodeId, effects: list[Effect], twin: Cluster, theirs: list[Effect]) -> None:
-        assert theirs == effects
-        assert twin.nodes == self.cluster.nodes
-        assert hash(twin.nodes[id]) == hash(self.cluster.nodes[id])
-        assert twin.nodes[id] is not self.cluster.nodes[id]
-        self.lines += ["", step, *(f"    {effect_in_words(effect)}" for effect in effects)]
-        now = state(self.cluster, id)
-        if now != self._shown[id]:
-            self.lines.append(f"  {id} is {now}")
-            self._shown[id] = now
-
-    def check(self, name: str) -> None:
-        """Compare with the transcript that is kept; with AFTERSHOCK_REGENERATE=1 keep this one instead."""
-        text = "\n".join(self.lines) + "\n"
-        path = FOLDER / f"{name}.txt"
-        if os.environ.get("AFTERSHOCK_REGENERATE"):
-            path.write_text(text, encoding="utf-8", newline="\n")
-        assert path.read_bytes() == text.encode(), (
-            f"{path.name} tells another story: read it, then AFTERSHOCK_REGENERATE=1"
-        )
 
 
 def state(cluster: Cluster, id: NodeId) -> str:
