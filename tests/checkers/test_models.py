@@ -375,3 +375,11 @@ def test_an_unanswered_cas_of_a_value_with_itself_is_judged_by_bounded_staleness
     calls = [at("write", 1, 0, 1), at("cas", [1, 1], 2, None), at("write", 2, 4, 5), at("write", 3, 6, 7)]
     verdict = check(history([*calls, at("read", 1, 8, 9)]), "bounded-staleness", model="cas-register")
     assert verdict.details["k"] == [3, None]
+
+
+def test_a_read_of_nil_saw_the_empty_list_also_where_an_element_is_appended_twice() -> None:
+    calls = [("read", None), ("append", 1), ("append", 1), ("read", [1, 1])]
+    events = [(kind, 0, f, value) for f, value in calls for kind in ("invoke", "ok")]
+    verdict = check(History.from_events(events), model="list")
+    assert verdict
+    assert verdict.details["method"] == "search"
