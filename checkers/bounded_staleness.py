@@ -220,20 +220,19 @@ class _Versions(Register):
         self.operations = of.operations  # type: ignore[misc]
 
     def step(self, state: State, op: Operation) -> State | Illegal:
-        refused = op.result is False and op.type != "info"
         if op.f in READS:
             return state if freeze(op.value) in state else ILLEGAL
-        if op.f == "delete" and refused:
+        if op.f == "delete" and op.result is False:
             return state if None in state else ILLEGAL
         if op.f == "cas":
             old = freeze(op.value[0])
-            if refused:
+            if op.result is False:
                 return state if any(version != old for version in state) else ILLEGAL
             if old == freeze(op.value[1]):
                 return state if old in state else ILLEGAL
             if state[0] != old:
                 return ILLEGAL
-        elif refused:
+        elif op.result is False:
             return state
         return (written(op), *state)[: self.k]
 

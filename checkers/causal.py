@@ -356,7 +356,7 @@ class _Story:
         for e in range(len(self._why)):
             u = self._target[e]
             # A circle leaves a session somewhere: by a read, or by a step that was forced.
-            if self._why[e] == _SESSION or finished[u] or finished[self._source[e]] or u in bases:
+            if self._why[e] == _SESSION or finished[u] or u in bases:
                 continue
             bases.add(u)
             best = self.path(u, u, len(self._why), finished, len(best) - 1 if best else None) or best
@@ -373,13 +373,13 @@ class _Story:
             if not finished[target]:
                 left[source] += 1
                 into.setdefault(target, []).append(source)
-        ends = [node for node, count in enumerate(left) if not count and not finished[node]]
+        ends = [node for node, count in enumerate(left) if not count]
         while ends:
             node = ends.pop()
             finished[node] = True
             for source in into.get(node, ()):
                 left[source] -= 1
-                if not left[source] and not finished[source]:
+                if not left[source]:
                     ends.append(source)
         return finished
 

@@ -108,7 +108,7 @@ def happened(op: Operation) -> bool:
     """Whether an update may have changed anything: one whose answer says no did not. A proposal is answered with the
     decision, which may be false.
     """
-    return not (op.type == "ok" and op.result is False and op.f != "propose")
+    return op.result is not False or op.f == "propose"
 
 
 def _known(model: Model, op: Operation) -> None:

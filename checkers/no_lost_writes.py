@@ -150,7 +150,7 @@ def _counter(read: Operation, updates: list[Operation], model: Model) -> _Lost |
 
 def _decision(read: Operation, updates: list[Operation], model: Model) -> _Lost | None:
     for op in updates:
-        if op.type == "ok" and op.result is not None and freeze(op.result) != freeze(read.value):
+        if op.result is not None and freeze(op.result) != freeze(read.value):
             return f"{op} was acknowledged, but {_where(read)} ended with {show(read.value)}", [op]
     return None
 

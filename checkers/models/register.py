@@ -41,7 +41,7 @@ class Register(Keyed):
     def observes(self, op: Operation) -> bool:
         if op.f in READS or op.result is False:
             return True
-        return op.f == "cas" and freeze(op.value[0]) == freeze(op.value[1]) and op.type != "info"
+        return op.f == "cas" and freeze(op.value[0]) == freeze(op.value[1])
 
     def rests_on(self, op: Operation, other: Operation) -> bool:
         """An answer rests on the writers of the value that it saw; a refusal on whatever may have been there

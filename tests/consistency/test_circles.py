@@ -39,7 +39,7 @@ def test_of_several_circles_a_shortest_is_told_and_of_these_the_first(model: str
 @pytest.mark.parametrize(("longer", "told"), [(19, {"z"}), (20, {"a", "aa"})])
 def test_a_shorter_circle_is_looked_for_from_forty_reads_on_circles(longer: int, told: set[str]) -> None:
     """Two of them on each of the longer ones; what only follows from a circle does not count."""
-    between = "".join(f"by{n}: [a?1]\n" for n in range(200))
+    between = "".join(f"by{n}: [a?1] [by=1]\n" for n in range(200))
     history = drawn(_circles(*((FOUR, key) for key in ascii_lowercase[:longer]), (THREE, "z")) + between)
     assert _keys(check(history, "cc", model="kv")) == told
 
@@ -51,6 +51,15 @@ def test_a_circle_is_told_although_a_hundred_reads_that_follow_from_it_were_aske
     assert _keys(verdict) == {"x", "y"}
     assert verdict.details["pattern"] == "CyclicCO"
     assert len(verdict.details["reasons"]) == 4
+
+
+def test_a_circle_is_told_although_reads_that_lie_between_two_were_asked_first() -> None:
+    between = "".join(f"r{n}: [q?1] [s{n}=1]\n" for n in range(45))
+    one = "a:       [x?1] [y=1] [q=1]\nb:       [y?1] [x=1]\n"
+    other = f"c:       {' '.join(f'[s{n}?1]' for n in range(45))} [u?1] [v=1]\nd:       [v?1] [u=1]"
+    verdict = check(drawn(between + one + other), "cc", model="kv")
+    assert len(verdict.details["reasons"]) == 4
+    assert _keys(verdict) in ({"x", "y"}, {"u", "v"})
 
 
 def test_a_circle_may_be_of_forced_steps_alone() -> None:
