@@ -8,10 +8,12 @@ from random import Random
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
-from checkers import History, Operation, Verdict, check, models
-from checkers.model import Illegal
-from tests.checkers import oracle, sweep
+from checkers import Event, History, Operation, Verdict, check, models
+from checkers.parts import Columns
+from checkers.versions import Versions
+from tests.checkers import oracle, sweep, told
 from tests.consistency import oracle as orders
 from tests.consistency.generate import ADDS, grown
 
@@ -27,6 +29,8 @@ class Grown:
 
     def __init__(self, model: str, seed: int) -> None:
         self.history = grown(Random(f"{model}/{seed}"), model)
+        if seed % 2:
+            self.history = _alike(self.history)
         self.model = model
         self.object = models.by_name(model)
         self.operations = {op.index: op for op in self.history.operations()}
@@ -47,15 +51,20 @@ class Grown:
             assert all(op.type != "ok" for op in self.operations.values())
             return "unknown"
         assert verdict.details["method"] == "versions"
-        told = f"{verdict}\n" + "\n".join(map(str, self.history))
-        assert bool(verdict) == self.holds(name, frozenset(self.operations)), told
+        shown = f"{verdict}\n" + "\n".join(map(str, self.history))
+        assert bool(verdict) == self.holds(name, frozenset(self.operations)), shown
         if not verdict:
             kept = frozenset(op.index for op in verdict.witness)
-            assert not self.holds(name, kept), told
+            assert not self.holds(name, kept), shown
             for op in verdict.witness:
-                assert self.holds(name, kept - self._resting_on(op, kept)), f"{op} is not needed: {told}"
+                assert self.holds(name, kept - self._resting_on(op, kept)), f"{op} is not needed: {shown}"
+            reasons = verdict.details.get("reasons", [verdict.reason])
+            told.explained(name, list(self.operations.values()), reasons, verdict.witness)
+            assert self._closed(kept, until_the_end=name == "linearizable") == kept, shown
             if name == "linearizable":
                 self._first(verdict)
+            else:
+                self._circle(name)
         return str(verdict.outcome)
 
     def _resting_on(self, op: Operation, kept: frozenset[int]) -> set[int]:
@@ -63,16 +72,50 @@ class Grown:
         others = (self.operations[index] for index in kept if index != op.index)
         return {op.index} | {o.index for o in others if o.key == op.key and self.object.rests_on(o, op)}
 
+    def _closed(self, kept: frozenset[int], *, until_the_end: bool) -> frozenset[int]:
+        """These operations and the additions of what they saw; or those that began before they were over."""
+        reads = [self.operations[index] for index in kept if self.operations[index].f == "read"]
+        return kept | {
+            op.index
+            for op in self.operations.values()
+            for read in reads
+            if op.f == ADDS[self.model] and op.type != "fail" and op.key == read.key and op.value in read.value
+            if not until_the_end or op.index < read.end
+        }
+
+    def _circle(self, name: str) -> None:
+        """The first circle that is found is of no more steps than any."""
+        columns = Columns(self.history, self.object)
+        sessions = {number: self.history.operation(number).session for number in columns.numbers.tolist()}
+        found = Versions(columns, self.object).against_sessions(sessions, real_time=name == "osc(u)")
+        assert found is not None
+        fewest = told.shortest(name, list(self.operations.values()))
+        if fewest and "as element" not in found.reasons[0]:
+            assert len(found.reasons) <= fewest, (found.reasons, fewest)
+
     def _first(self, verdict: Verdict) -> None:
         """The longest order is one, and what is said to be stuck is not in it."""
         sweep.witness(sweep.Case(self.model, self.object, 0, self.history, False, {}), verdict)
-        order = [self.operations[index] for index in verdict.details["longest"]]
-        state = self.object.initial
-        for n, op in enumerate(order):
-            state = self.object.step(state, op)
-            assert not isinstance(state, Illegal), verdict
-            assert not any(later.end < op.index for later in order[n + 1 :]), verdict
-        assert not set(verdict.details["stuck"]) & set(verdict.details["longest"])
+        longest = [self.operations[index] for index in verdict.details["longest"]]
+        [stuck] = verdict.details["stuck"]
+        told.ended(self.object, list(self.operations.values()), longest, self.operations[stuck])
+
+
+def _alike(history: History) -> History:
+    """The same with elements that are numbered anew for each key."""
+    known: dict[Any, dict[Any, int]] = {}
+
+    def renamed(event: Event) -> Event:
+        names = known.setdefault(event.key, {})
+        match event.value:
+            case None:
+                return event
+            case [*elements]:
+                return replace(event, value=[names.setdefault(element, len(names)) for element in elements])
+            case element:
+                return replace(event, value=names.setdefault(element, len(names)))
+
+    return History.from_events([renamed(event) for event in history])
 
 
 @pytest.mark.parametrize("model", ADDS)
