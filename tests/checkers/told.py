@@ -56,7 +56,6 @@ def _apart(w: Operation, x: str, how: str, y: str) -> bool:
     return _saw(w, x) and (_missed(w, y) if how == "and not" else _saw(w, y) and seen.index(x) < seen.index(y))
 
 
-# Two operations that a sentence speaks of are of one object, and an addition that nobody saw is never spoken of as seen.
 _CONTRADICTIONS = [
     _Sentence(
         rf"{_A} saw (?P<x>\S+) twice, which was added once",
@@ -89,7 +88,8 @@ _LATE = [
     _Sentence(
         rf"{_W} saw (?P<x>\S+) (?P<how>and not|before) (?P<y>\S+), though {_B} was over before {_A} was invoked",
         lambda a, b, w, x, y, how, ops: a.key == b.key == w.key
-        and (_added(a), _added(b)) == (x, y) and _apart(w, x, how, y) and (how == "and not" or a.f == "append") and _over(b, a),
+        and (_added(a), _added(b)) == (x, y) and _apart(w, x, how, y) and (how == "and not" or a.f == "append")
+        and _over(b, a),
     ),
 ]  # fmt: skip
 _STEPS = [
