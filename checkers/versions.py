@@ -301,7 +301,7 @@ class Versions:
         begins, ends = self.columns.begins, self.columns.ends
         if found is self.contradiction:
             order = [row for row in found.rows if row != found.due]
-            for read in order[:1] or [found.due]:
+            for read in order or [found.due]:  # which is one, as at most two contradict each other
                 known = self.adder[self.key[read]]
                 order = [*(known[element] for element in dict.fromkeys(self.seen(read)) if element in known), *order]
             over = [ends[row] for row in order]
@@ -322,7 +322,7 @@ class Versions:
             if not len(missing):
                 return rows[here].tolist(), [due]
             cut = int(self.rank[missing].min()) + 1
-            waiting = rows[(self.rank[rows] >= cut) & (begins[rows] < until)]
+            waiting = rows[self.rank[rows] >= cut]
             next_over = int(waiting[np.argmin(ends[waiting])])
             if ends[next_over] < until:
                 due, until = next_over, int(ends[next_over])

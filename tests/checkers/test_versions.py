@@ -361,16 +361,37 @@ def test_every_addition_that_was_over_comes_before_a_later_one(earlier: list[Any
 
 def test_additions_to_two_objects_are_in_the_order_of_time_and_said_to_be() -> None:
     history = one_by_one(
-        (0, "add", 1, "x"), (1, "add", 2, "y"), (2, "read", [2], "y"), (2, "read", [], "x"), (3, "read", [1], "x")
-    )
-    verdict = check(history, "osc(u)", "set")
-    first, second, saw, missed, _ = history.operations()
-    assert verdict.details["reasons"] in _turned(
+        (5, "add", 5, "y"), (0, "add", 1, "x"), (1, "add", 2, "y"), (2, "read", [5, 2], "y"), (2, "read", [], "x"),
+        (3, "read", [1], "x"),
+    )  # fmt: skip
+    _, first, second, saw, missed, _ = history.operations()
+    assert check(history, "osc(u)", "set").details["reasons"] in _turned(
         [
             f"{first} was answered before {second} was invoked",
             f"{saw} saw what {second} added",
             f"{missed} follows {saw} in session 2",
             f"{missed} did not see what {first} added",
+        ]
+    )
+    assert check(history, "sequential", "set")
+
+
+def test_additions_to_one_object_that_no_read_tells_apart_are_in_the_order_of_time_and_said_to_be() -> None:
+    history = played(
+        ("invoke", 4, "add", 7, "y"),
+        *((kind, 1, "read", [7], "y") for kind in ("invoke", "ok")),
+        *((kind, 1, "add", 1, "x") for kind in ("invoke", "ok")),
+        *((kind, 0, "add", 2, "x") for kind in ("invoke", "ok")),
+        *((kind, 0, "read", [], "y") for kind in ("invoke", "ok")),
+        ("ok", 4, "add", 7, "y"),
+    )
+    _, saw, first, second, missed = history.operations()
+    assert check(history, "osc(u)", "set").details["reasons"] in _turned(
+        [
+            f"{saw} saw 7, {missed} did not",
+            f"{first} follows {saw} in session 1",
+            f"{first} was answered before {second} was invoked",
+            f"{missed} follows {second} in session 0",
         ]
     )
     assert check(history, "sequential", "set")
