@@ -410,3 +410,13 @@ def test_what_lies_between_two_circles_is_on_neither() -> None:
     )  # fmt: skip
     verdict = check(history, "sequential", "set")
     assert len(verdict.details["reasons"]) == 2, verdict
+
+
+def test_a_read_of_another_object_does_not_rest_on_an_addition_that_is_told_to_go() -> None:
+    # Both objects are given a 2: that of y is not needed, and the read of x is, which saw that of x.
+    history = one_by_one(
+        (1, "add", 0, "x"), (1, "add", 0, "y"), (2, "read", [0], "y"), (2, "add", 2, "y"),
+        (2, "add", 1, "x"), (2, "add", 2, "x"), (2, "read", [1, 2], "x"),
+    )  # fmt: skip
+    verdict = check(history, "sequential", "set")
+    assert [op.index for op in verdict.witness] == [0, 2, 4, 8, 10, 12]
