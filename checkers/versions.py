@@ -64,10 +64,10 @@ def linearizable(columns: Columns, model: Model) -> tuple[Refutation | None, NDA
     These are the sets from which something was removed, and objects to which an element was added twice.
     """
     versions = Versions(columns, model)
-    found = versions.against_real_time()
+    found, undecided = versions.against_real_time(), np.flatnonzero(versions.undecided)
     if found is None:
-        return None, np.flatnonzero(versions.undecided)
-    return _refutation(versions, found, Versions.against_real_time, until_the_end=True), np.zeros(0, np.int64)
+        return None, undecided
+    return _refutation(versions, found, Versions.against_real_time, until_the_end=True), undecided
 
 
 def sequential(
@@ -136,8 +136,7 @@ class Versions:
         for key, rows in of.items():
             if self._additions(key, rows):
                 found = self._ranked(key, rows)
-                if found is not None and self.contradiction is None:
-                    self.contradiction = found
+                self.contradiction = self.contradiction or found
             else:
                 self.undecided[rows] = True
 
@@ -164,13 +163,13 @@ class Versions:
         columns = self.columns
         history = columns.history
         names, table = history.f.table, history.values.table
-        refused = -1 if history.results is None else history.results.code(False)
+        refused = None if history.results is None else history.results.code(False)
         adder: dict[Hashable, int] = {}
         for row in rows:
             if self.is_read[row]:
                 continue
             element = freeze(table[columns.value[row]])
-            denied = columns.result is not None and columns.result[row] == refused != -1 and not columns.info[row]
+            denied = columns.result is not None and columns.result[row] == refused and not columns.info[row]
             if names[columns.f[row]] == "remove" or denied or element in adder:
                 return False
             adder[element] = row
@@ -263,11 +262,11 @@ class Versions:
         by_rank = np.lexsort((columns.begins[rows], self.rank[rows], key))
         rows, key = rows[by_rank], key[by_rank]
         rank, begins = self.rank[rows], columns.begins[rows]
-        horizon = len(columns.history) + 2
-        first = np.concatenate(((rank[1:] != rank[:-1]) | (key[1:] != key[:-1]), [True]))
+        horizon = len(columns.history)
+        first = np.concatenate((rank[1:] != rank[:-1], [True]))  # that the key is another makes no difference below
         higher = np.minimum.accumulate(np.where(first, np.arange(1, len(rows) + 1), len(rows))[::-1])[::-1]
         # Below all ends of larger keys, so that the lowest from each on is one of the same key if there is any.
-        over = key * horizon + np.minimum(columns.ends[rows], horizon - 1)
+        over = key * horizon + np.minimum(columns.ends[rows], horizon)
         soonest = np.append(np.minimum.accumulate(over[::-1])[::-1], np.iinfo(np.int64).max)[higher]
         bad = np.flatnonzero(soonest < key * horizon + begins)
         if not len(bad):
@@ -302,9 +301,9 @@ class Versions:
         begins, ends = self.columns.begins, self.columns.ends
         if found is self.contradiction:
             order = [row for row in found.rows if row != found.due]
-            for read in order[:1] or [found.due]:
+            for read in order or [found.due]:  # which is one, as at most two contradict each other
                 known = self.adder[self.key[read]]
-                order = [*(known[element] for element in self.seen(read) if element in known), *order]
+                order = [*(known[element] for element in dict.fromkeys(self.seen(read)) if element in known), *order]
             over = [ends[row] for row in order]
             earlier = np.minimum.accumulate(over[::-1])[::-1]  # the first to be over of those from each on
             in_time = all(begins[row] < end for row, end in zip(order, earlier, strict=True))
@@ -317,13 +316,13 @@ class Versions:
         until = int(begins[due])
         while True:
             here = (self.rank[rows] < cut) & (begins[rows] < until)
-            # A read has to wait for an addition that has yet to begin, and all above that wait with it.
+            # A read has to wait for an addition that has yet to begin, and all above that one wait with it.
             highest = max(self.rank[rows[here & reads]], default=-1)
             missing = rows[(self.rank[rows] < highest) & ~reads & (begins[rows] >= until)]
             if not len(missing):
                 return rows[here].tolist(), [due]
-            cut = int(self.rank[missing].min())
-            waiting = rows[(self.rank[rows] >= cut) & (begins[rows] < until)]
+            cut = int(self.rank[missing].min()) + 1
+            waiting = rows[self.rank[rows] >= cut]
             next_over = int(waiting[np.argmin(ends[waiting])])
             if ends[next_over] < until:
                 due, until = next_over, int(ends[next_over])
@@ -471,7 +470,7 @@ class _Graph:
                 left[node] = False
                 for other in ahead[node]:
                     waits[other] -= 1
-                    if not waits[other] and left[other]:
+                    if not waits[other]:
                         todo.append(other)
         return left
 

@@ -225,7 +225,8 @@ def _session_order() -> Iterator[Trial]:
 
 
 def _versions() -> Iterator[Trial]:
-    yield from directed("tests.checkers.test_versions", "told_apart", "left_to_a_search", "in_words")
+    about = ("longest_order", "left_to_a_search", "versions_decide", "told", "apart", "addition", "circles")
+    yield from directed("tests.checkers.test_versions", *about)
     for seed in range(150):
         for model in ADDS:
             case = Grown(model, seed)
