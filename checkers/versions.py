@@ -42,7 +42,8 @@ class Contradiction:
 class Refutation:
     """Operations that no order explains, as numbers of the history, closed under reads-from and none smaller; and why.
 
-    ``longest`` is an order of some of all operations that can come first, and ``stuck`` what can then not come next.
+    ``longest`` is an order in real time of some that can come first, and ``stuck`` what can then not come next: both
+    are of linearizability, and else empty.
     """
 
     def __init__(self, reasons: list[str], numbers: list[int], longest: list[int], stuck: list[int]) -> None:
@@ -95,7 +96,9 @@ def _refutation(
     *,
     until_the_end: bool,
 ) -> Refutation:
-    """As few operations as contradict each other. If all others of those named are needed, so is what they saw."""
+    """As few operations as contradict each other; ``until_the_end``: in real time, where a read rests on nothing that
+    began after it. If each of those named is needed, so is what they saw.
+    """
     while True:
         for row in reversed(found.rows):
             rest = versions.without(versions.closed(found.rows, until_the_end=until_the_end), row)
@@ -108,7 +111,7 @@ def _refutation(
             break
     rows = versions.closed(found.rows, until_the_end=until_the_end)
     numbers = versions.columns.numbers
-    longest, stuck = versions.longest(found)
+    longest, stuck = versions.longest(found) if until_the_end else ([], [])
     return Refutation(found.reasons, numbers[rows].tolist(), numbers[longest].tolist(), numbers[stuck].tolist())
 
 
