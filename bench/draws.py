@@ -9,6 +9,7 @@ on every platform: no draw depends on the Python version or on a C library.
 from __future__ import annotations
 
 import hashlib
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
 from functools import lru_cache
@@ -47,6 +48,12 @@ def shuffled(items: Sequence[T], random: Random) -> tuple[T, ...]:
 
 def pick(items: Sequence[T], random: Random) -> T:
     return items[below(len(items), random)]
+
+
+def weighted(items: Sequence[T], cumulative: Sequence[int], random: Random) -> Callable[[], T]:
+    """A function that draws an item; the whole numbers ``cumulative`` are the sums of the items' weights so far."""
+    bits, total = random.getrandbits, cumulative[-1]
+    return lambda: items[bisect_right(cumulative, bits(32) * total >> 32)]
 
 
 def chance(millionths: int, random: Random) -> bool:

@@ -28,11 +28,14 @@ NAME = "sweep.sqlite"
 _SCHEMA = "CREATE TABLE IF NOT EXISTS result (digest TEXT, seed INTEGER, row BLOB, PRIMARY KEY (digest, seed))"
 
 
-def digest(scenario: Scenario, column: str, registry: Registry, plugins: Sequence[str]) -> str:
-    """What the results of a column are a function of, besides the seed."""
+def digest(
+    scenario: Scenario, column: str, registry: Registry, plugins: Sequence[str], *, demanded: bool = False
+) -> str:
+    """What the results of a column are a function of, besides the seed; ``demanded`` as in `bench.run.judge`."""
     found = hashlib.sha256(code())
     for plugin in plugins:
         found.update(Path(plugin).read_bytes() + b"\0")
+    found.update(b"demanded\0" if demanded else b"")
     found.update(f"{column}\0{dumps(scenario, registry.kinds())}".encode())
     return found.hexdigest()
 

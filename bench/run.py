@@ -42,7 +42,7 @@ from checkers import (
     validity,
 )
 from checkers.consistency import requested
-from checkers.lattice import Standing, strongest
+from checkers.lattice import Standing, models, strongest
 from checkers.logs import WORDS
 from checkers.trace import Trace
 from checkers.verdict import unknown
@@ -238,8 +238,12 @@ def _count(history: History, observations: Observations) -> dict[str, int]:
 # ---------------------------------------------------------------------------------------------------------------- judge
 
 
-def judge(recording: Recording, registry: Registry) -> Result:
-    """Check a recording and compare every verdict with what was promised or what the scenario expects."""
+def judge(recording: Recording, registry: Registry, *, demanded: bool = False) -> Result:
+    """Check a recording and compare every verdict with what was promised or what the scenario expects.
+
+    ``demanded`` leaves out what is only worth knowing: models that may hold or not, and where the history stands
+    among those that nobody asked for. The status is the same.
+    """
     plan = recording.plan
     name, protocol, mode_name, mode = registry.column(plan.column)
     named = plan.scenario.expect.of(name, mode_name)
@@ -248,6 +252,8 @@ def judge(recording: Recording, registry: Registry) -> Result:
         expected |= {each: "any" for each in invariants.SINGLE if each not in named}
     if recording.cut_short is not None:
         expected["progress"] = "any"  # there was no time for it
+    if demanded:
+        expected = {each: wanted for each, wanted in expected.items() if wanted != "any"}
     names = sorted(expected, key=lambda each: CHECKERS.index(each.partition(":")[0]))  # bounds follow a colon
     verdicts = {
         checker: _check(checker, recording, protocol)
@@ -286,7 +292,7 @@ def judge(recording: Recording, registry: Registry) -> Result:
         each.expected == "breakable" and each.verdict.outcome is Outcome.VALID for each in judged
     ):
         status = "unbroken"
-    return Result(judged, _standing(recording, judged), status, tuple(notes))
+    return Result(judged, _standing(recording, judged, demanded), status, tuple(notes))
 
 
 def _promised(mode: Mode) -> dict[str, Expectation]:
@@ -338,11 +344,12 @@ def _check(checker: str, recording: Recording, protocol: ProtocolEntry) -> Verdi
             return msgspec.structs.replace(verdict, checker=checker) if bounds else verdict
 
 
-def _standing(recording: Recording, judged: Sequence[Judged]) -> Standing:
+def _standing(recording: Recording, judged: Sequence[Judged], demanded: bool) -> Standing:
     """Where the history stands among all models: what was judged decides most of it, a small budget the rest."""
     workload = recording.plan.scenario.workload
     assert isinstance(workload, WorkloadKind)
-    known = {each.verdict.checker: each.verdict for each in judged}
+    known = {name: unknown(name, "not asked for") for name in models()} if demanded else {}
+    known |= {each.verdict.checker: each.verdict for each in judged}
     return strongest(recording.history, workload.model, steps=STANDING_STEPS, known=known, apart=False)
 
 

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from bisect import bisect_right
 from collections.abc import Callable, Iterable
 from decimal import ROUND_HALF_EVEN, Context, Decimal, localcontext
 from itertools import accumulate
-from random import Random
 from typing import Annotated
 
 from msgspec import Meta
 
-from bench.draws import below, sampler, stream
+from bench.draws import sampler, stream, weighted
 from bench.node import Command, NodeId
 from bench.workload import Operation, Session, WorkloadKind
 from scenarios.schema import Scenario
@@ -68,13 +66,12 @@ class Traffic(WorkloadKind, frozen=True, kw_only=True):
 
     def plan(self, scenario: Scenario, nodes: tuple[NodeId, ...], seed: int) -> tuple[Operation, ...]:
         plan = self._arrivals(scenario, seed) if self.rate else self._rounds(scenario, seed)
-        weights = self._weights()
+        keys, weights = self._names(), self._weights()
         for number in range(1, self.readers + 1):
             random = stream(seed, "reader", f"r{number}")
-            pause = sampler(self.read_every, random)
+            key, pause = weighted(keys, weights, random), sampler(self.read_every, random)
             for _ in range(_enough(scenario.duration, self.read_every)):
-                key = _weighted(weights, random)
-                plan.append(Operation("read", f"k{key}", session=f"r{number}", after=pause()))
+                plan.append(Operation("read", key(), session=f"r{number}", after=pause()))
         return tuple(plan)
 
     def _arrivals(self, scenario: Scenario, seed: int) -> list[Operation]:
@@ -103,7 +100,10 @@ class Traffic(WorkloadKind, frozen=True, kw_only=True):
         return plan
 
     def final(self) -> tuple[Command, ...]:
-        return tuple(Command("read", f"k{key}") for key in range(self.keys))
+        return tuple(Command("read", key) for key in self._names())
+
+    def _names(self) -> tuple[str, ...]:
+        return tuple(f"k{key}" for key in range(self.keys))
 
     def _weights(self) -> tuple[int, ...]:
         """Cumulative weights of the keys, as whole numbers: 1 / rank to the power of the skew."""
@@ -116,24 +116,14 @@ class Traffic(WorkloadKind, frozen=True, kw_only=True):
 
 
 class Calls:
-    """Draws a key and a function, the same for every workload; ``random`` is theirs to draw the rest from."""
+    """Draws a ``key`` and a ``function``, the same for every workload; ``random`` is theirs to draw the rest from."""
 
     def __init__(self, traffic: Traffic, mix: Iterable[tuple[str, int]], seed: int) -> None:
         self.random = stream(seed, "operations")
-        self._weights = traffic._weights()
+        self.key = weighted(traffic._names(), traffic._weights(), self.random)
         functions = tuple(mix)
-        self._functions = tuple(name for name, _ in functions)
-        self._mix = tuple(accumulate(weight for _, weight in functions))
-
-    def key(self) -> str:
-        return f"k{_weighted(self._weights, self.random)}"
-
-    def function(self) -> str:
-        return self._functions[_weighted(self._mix, self.random)]
-
-
-def _weighted(cumulative: tuple[int, ...], random: Random) -> int:
-    return bisect_right(cumulative, below(cumulative[-1], random))
+        weights = tuple(accumulate(weight for _, weight in functions))
+        self.function = weighted(tuple(name for name, _ in functions), weights, self.random)
 
 
 def _enough(duration: int, pause: Span) -> int:

@@ -5,10 +5,10 @@
 
 Runs the scenario `random-faults` for every protocol and mode that promises something, on all of the seeds, and for
 every mutant on the first of them: odd seeds with 3 nodes, even ones with 5; who does not serve its workload is asked
-for decisions (the workload `consensus`). A run is judged by what the mode promises
-and by the invariants. Every result is kept at once, where `aftershock run` keeps it, so the same command takes up an
-interrupted sweep. Exits with 1 if a safe mode is convicted on any seed, naming the line that runs it again; if Raft saw
-the leader change under load in fewer than 80 % of its runs; or if a mutant that has a bar is caught in fewer.
+for decisions (the workload `consensus`). A run is judged by what the mode promises and by the invariants, and by
+nothing else. Every result is kept at once, so the same command takes up an interrupted sweep. Exits with 1 if a safe
+mode is convicted on any seed, naming the line that runs it again; if Raft saw the leader change under load in fewer
+than 80 % of its runs; or if a mutant that has a bar is caught in fewer.
 """
 
 from __future__ import annotations
@@ -125,14 +125,16 @@ def sweep(column: str, mutant: bool, seeds: range, out: Path, registry: Registry
         for nodes in NODES:
             (cases[nodes],) = given.cases([SCENARIO], [f"cluster.nodes={nodes}", *overrides], [column], registry)
             plan(SCENARIO, cases[nodes].scenario, column, seeds[0], registry)  # refused at once, if at all
-            digest = ledger.digest(cases[nodes].scenario, column, registry, ())
+            digest = ledger.digest(cases[nodes].scenario, column, registry, (), demanded=True)
             books[nodes] = stack.enter_context(ledger.opened(store.place(out, SCENARIO, column), digest))
             known[nodes] = books[nodes].seeds()
         new = [seed for seed in seeds if seed not in known[_nodes(seed)]]
         advance: Callable[[], None] = stack.enter_context(
             publish.progress(column, len(seeds), quiet=False, known=len(seeds) - len(new))
         )
-        fresh = stack.enter_context(closing(hands.results(Job(cases[_nodes(seed)], column, seed) for seed in new)))
+        fresh = stack.enter_context(
+            closing(hands.results(Job(cases[_nodes(seed)], column, seed, demanded=True) for seed in new))
+        )
         for job, results in fresh:
             books[_nodes(job.seed)].write(results)
             advance()

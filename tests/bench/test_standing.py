@@ -12,7 +12,7 @@ from reports.terminal import strongest
 from tests.bench.runs import REGISTRY, Run, kept
 
 
-def asked_of(run: Run, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def asked_of(run: Run, monkeypatch: pytest.MonkeyPatch, *, demanded: bool = False) -> list[str]:
     """What the standing has judged beyond what the run had judged already."""
     asked = []
 
@@ -21,7 +21,7 @@ def asked_of(run: Run, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return check(history, name, *rest, **more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(lattice, "check", counting)
-    judge(run.recording, REGISTRY)
+    judge(run.recording, REGISTRY, demanded=demanded)
     return asked
 
 
@@ -53,6 +53,20 @@ def test_the_weakest_that_fails_decides_all_above_it(monkeypatch: pytest.MonkeyP
         **dict.fromkeys(("cm", "ccv", "cc", "pram"), "read-your-writes"),
     }
     assert set(asked_of(run, monkeypatch)) == {"read-your-writes", *standing.strongest}
+
+
+@pytest.mark.parametrize(
+    ("scenario", "column"), [("stale-followers", "raft/follower-local"), ("partition-leader", "raft/leader-local")]
+)
+def test_what_is_not_demanded_need_not_be_judged(scenario: str, column: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = kept(scenario, column)
+    result = judge(run.recording, REGISTRY, demanded=True)
+    assert result.judged == tuple(each for each in run.result.judged if each.expected != "any")
+    assert (result.status, result.notes) == (run.result.status, run.result.notes)
+    assert asked_of(run, monkeypatch, demanded=True) == []
+    for name in lattice.models():
+        found = result.standing.outcome(name)
+        assert found in (Outcome.UNKNOWN, run.result.standing.outcome(name)), name
 
 
 @pytest.mark.parametrize("column", ["raft/log", "raft/leader-local"])

@@ -69,6 +69,14 @@ def test_a_sweep_that_was_interrupted_runs_only_what_is_missing(
     assert len(seeds) == 5
 
 
+def test_a_run_that_judges_more_is_not_served_from_a_sweep(capsys: pytest.CaptureFixture[str]) -> None:
+    words = "--only raft/follower-local --mutant-seeds 0 --workers 1 --seeds 1-1 --out runs"
+    assert sweep.main(words.split()) == 0
+    again = f"run {sweep.SCENARIO} -p raft/follower-local --seeds 1-1 -s cluster.nodes=3 --out runs --no-report"
+    assert aftershock(again.split(), version="1.2.3") == 0
+    assert "  linearizable  " in capsys.readouterr().out, "it may hold or not, and is judged only by who wants to know"
+
+
 def test_a_violation_is_named_with_a_line_that_shows_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
