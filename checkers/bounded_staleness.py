@@ -127,15 +127,6 @@ def _named(columns: Columns, names: Iterable[str]) -> NDArray[np.bool_]:
     return found
 
 
-def _refused(columns: Columns) -> NDArray[np.bool_]:
-    """Which operations were answered with no."""
-    results = columns.history.results
-    if results is None:
-        return np.zeros(len(columns), np.bool_)
-    found: NDArray[np.bool_] = (columns.result == results.code(False)) & ~columns.info
-    return found
-
-
 def _to_itself(pair: object) -> bool:
     """Whether a cas of this pair changes nothing when it matches."""
     return isinstance(pair, (list, tuple)) and len(pair) == 2 and freeze(pair[0]) == freeze(pair[1])
@@ -157,7 +148,7 @@ class _Ages:
         self.times = self.history.times
         pairs = [code for code, value in enumerate(self.history.values.table) if _to_itself(value)]
         same = _named(columns, ["cas"]) & np.isin(columns.value, pairs)
-        self.reads = _named(columns, READS) | _refused(columns) | same
+        self.reads = _named(columns, READS) | columns.refused | same
 
     def smallest(self, why: zones.Conflict) -> tuple[int | None, zones.Conflict]:
         """The smallest t where 0 is too small for this reason and some t is enough (None: there are no times), and
@@ -263,7 +254,7 @@ def _bounds(columns: Columns, model: Register) -> tuple[int, int | None]:
     rows = zip(
         _named(columns, READS).tolist(),
         _named(columns, ("write", "put")).tolist(),
-        _refused(columns).tolist(),
+        columns.refused.tolist(),
         columns.value.tolist(),
         [0] * len(columns) if columns.key is None else columns.key.tolist(),
         columns.begins.tolist(),

@@ -206,6 +206,15 @@ class Columns:
     def __len__(self) -> int:
         return len(self.numbers)
 
+    @property
+    def refused(self) -> NDArray[np.bool_]:
+        """Which operations were answered with no (``result: false``)."""
+        results = self.history.results
+        if results is None:
+            return np.zeros(len(self), np.bool_)
+        found: NDArray[np.bool_] = (self.result == results.code(False)) & ~self.info
+        return found
+
     def rows(self, rows: NDArray[Any]) -> Columns:
         """Some of them, in the order given."""
         part = object.__new__(Columns)

@@ -130,6 +130,7 @@ class Versions:
         self.is_read: list[bool] = np.array([name == "read" for name in columns.history.f.table], np.bool_)[
             columns.f
         ].tolist()
+        self._refused: list[bool] = columns.refused.tolist()
         self._seen: dict[int, list[Hashable]] = {}  # by the code of a read's value, frozen
         of: dict[int, list[int]] = {}
         for row, key in enumerate(self.key):
@@ -166,14 +167,12 @@ class Versions:
         columns = self.columns
         history = columns.history
         names, table = history.f.table, history.values.table
-        refused = None if history.results is None else history.results.code(False)
         adder: dict[Hashable, int] = {}
         for row in rows:
             if self.is_read[row]:
                 continue
             element = freeze(table[columns.value[row]])
-            denied = columns.result is not None and columns.result[row] == refused and not columns.info[row]
-            if names[columns.f[row]] == "remove" or denied or element in adder:
+            if names[columns.f[row]] == "remove" or self._refused[row] or element in adder:
                 return False
             adder[element] = row
         self.adder[key] = adder

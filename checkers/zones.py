@@ -60,9 +60,7 @@ class _Registers:
         kinds = np.array([_KINDS.get(name, _NOTHING) for name in history.f.table], np.int8)
         kind = kinds[columns.f]
         is_delete = np.array([name == "delete" for name in history.f.table], np.bool_)[columns.f]
-        refused = np.zeros(n, np.bool_)
-        if columns.result is not None:
-            refused = (columns.result == history.results.code(False)) & ~columns.info  # type: ignore[union-attr]
+        refused = columns.refused
         ids, old, new, nil, self.values = self._values(kind == _CAS, model)
         self.initial = self.values.index(model.initial) if not isinstance(ids, range) else self._initial
         value = columns.value if isinstance(ids, range) else np.asarray(ids, np.int64)[columns.value]
