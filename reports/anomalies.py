@@ -6,6 +6,7 @@ without any gets an explicit picture of that, since an empty chart would not say
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, assert_never
 
@@ -17,7 +18,7 @@ from reports.palette import LIGHT
 from reports.proof import convicting
 from reports.subject import Judged, Subject, compact
 from reports.timeline import during, extent, faults, heal_of, interval
-from reports.words import SECOND, brief, seconds, shorten
+from reports.words import SECOND, brief, plain, seconds, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -72,7 +73,7 @@ def draw(subject: Subject) -> Figure:
     main = drawn.add_axes((0.13, 0.5 / height, 0.85, lanes / height))
     time_axis(main, 0, end)
     main.set_ylim(max(1, len(rows)) - 0.5, -0.5)
-    main.set_yticks(range(len(rows)), [shorten(judged.name, 18) for judged in rows])
+    main.set_yticks(range(len(rows)), [_label(judged.name) for judged in rows])
     main.tick_params(axis="y", length=0)
     if top:
         strip(drawn.add_axes((0.13, (0.55 + lanes) / height, 0.85, top / height)), bad, heal, 0, end)
@@ -90,6 +91,11 @@ def draw(subject: Subject) -> Figure:
             0.5, 0.5, "nothing was checked", transform=main.transAxes, ha="center", va="center", color=LIGHT["muted"]
         )
     return drawn
+
+
+def _label(name: str) -> str:
+    """The name of a checker beside its row, on two lines if need be."""
+    return "\n".join(textwrap.wrap(plain(name).replace(":", ": "), 18, max_lines=2, placeholder="…"))
 
 
 def _calm(axes: Axes, lane: int, judged: Judged) -> None:

@@ -7,11 +7,12 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
 from checkers import History, Observation, Observations, Outcome, Verdict
-from reports import anomalies, latency, leaders, palette, proof, timeline
+from reports import anomalies, drawing, latency, leaders, palette, proof, timeline
 from reports.subject import Subject
 from reports.timeline import Fault
 
@@ -78,6 +79,16 @@ def test_observations_are_anomalies_too(run_of: Runs) -> None:
 @pytest.mark.parametrize("name", ["valid", "small", "empty"])
 def test_a_run_without_violations_has_no_anomalies(name: str, run_of: Runs) -> None:
     assert anomalies.anomalies(run_of(name)) == ()
+
+
+def test_rows_of_anomalies_are_told_apart_by_their_whole_names(run_of: Runs) -> None:
+    run = run_of("stale")
+    named = ("bounded-staleness:t=2s", "bounded-staleness:t=3s,k=4", "committed-log-durability")
+    judged = tuple(msgspec.structs.replace(run.judged[0], name=name) for name in named)
+    with drawing.style("rows"):
+        chart = anomalies.draw(msgspec.structs.replace(run, judged=judged))
+    rows = [label.get_text() for label in chart.axes[0].get_yticklabels()]
+    assert rows == ["bounded-staleness:\nt=2s", "bounded-staleness:\nt=3s,k=4", "committed-log-\ndurability"]
 
 
 def proved(sample: ModuleType, *operations: Any, stuck: int) -> Verdict:
