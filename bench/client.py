@@ -3,7 +3,8 @@
 It follows a refusing node's hint, otherwise asks another node after a pause. It sends an operation that may already
 have arrived once more only where the protocol has sessions, so that twice is as good as once. What is unanswered when
 the time is over is ``info``: it may still take effect, or have done so. A session that is pinned to a node asks only
-that node, and takes a refusal for an answer: ``fail``, for a refused operation has no effect.
+that node, and takes a refusal for an answer: a read then fails. An update is ``info``, for the network may have brought
+it twice, and what was refused is a copy.
 """
 
 from __future__ import annotations
@@ -94,7 +95,7 @@ class Client(Node):
                 self.target = sender
             self._over(Complete("ok", sender, message.value, message.result), out)
         elif self.pinned is not None:
-            self._over(Complete("fail", sender, error="refused"), out)
+            self._over(Complete("fail" if self.command.f == "read" else "info", sender, error="refused"), out)
         elif sender == (self.home if self._at_home else self.target):
             self._go_elsewhere(sender, message.hint, out)
 

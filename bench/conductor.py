@@ -157,7 +157,8 @@ class Conductor:
     def _done(self, session: NodeId, command: Command, done: Complete, final: bool) -> None:
         self._open -= 1
         process = self._processes[session]
-        value = done.value if done.type == "ok" else command.value
+        # What was asked is the client's to say: an answer that tells another story shows when it is read.
+        value = done.value if done.type == "ok" and command.value is None else command.value
         self._write(
             done.type, process, session, command, value=value, result=done.result, node=done.node, error=done.error,
             final=final,

@@ -10,7 +10,7 @@ A plan has every draw of operations and faults made; a run is a function of its 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -138,6 +138,11 @@ def plan(name: str, scenario: Scenario, column: str, seed: int, registry: Regist
             said = " or ".join(sorted(missing))
             raise Unfit(f"the fault {fault.name} waits for something that {protocol_name} never announces: {said}")
         faults += fault.planned(scenario, nodes, stream(seed, "fault", str(index)))
+    demands = scenario.expect.of(protocol_name, mode)
+    for checker, wanted in demands.items():
+        if wanted != "any" and not _applies(checker, protocol):
+            unsaid = ", ".join(sorted(_NEEDS[checker] - protocol.observes))
+            raise Unfit(f"{checker} is expected to be {wanted}, but {protocol_name} never announces: {unsaid}")
     core = scenario.core
     if scenario.heal_core and not core:
         core = tuple(sorted(shuffled(nodes, stream(seed, "core"))[: len(nodes) // 2 + 1], key=nodes.index))
@@ -148,7 +153,7 @@ def plan(name: str, scenario: Scenario, column: str, seed: int, registry: Regist
         heal=scenario.heals_at,
         core=core,
         faults=tuple(faults),
-        expect=Expect(scenario.expect.of(protocol_name, mode)),
+        expect=Expect(demands),
         protocol={} if parameters is None else {protocol_name: parameters},
     )
     return Plan(name, resolved, workload.plan(resolved, nodes, seed))
@@ -194,7 +199,7 @@ def execute(plan: Plan, registry: Registry, *, trace: bool = True, system: MakeS
     history = History.from_events(conducted.events)
     observations = Observations(cluster.observations())
     ended = conducted.ended
-    counters = {**_count(history, observations), **conducted.counters, **cluster.counters()}
+    counters = {**_count(history, observations, cluster.nodes), **conducted.counters, **cluster.counters()}
     return Recording(
         plan,
         history,
@@ -209,7 +214,7 @@ def execute(plan: Plan, registry: Registry, *, trace: bool = True, system: MakeS
 _WRITES = ("write", "add", "increment", "decrement", "propose")
 
 
-def _count(history: History, observations: Observations) -> dict[str, int]:
+def _count(history: History, observations: Observations, nodes: Container[str]) -> dict[str, int]:
     """Figures that `[at-least]` can ask for and the report prints."""
     operations = [operation for operation in history.operations() if not operation.final]
     types = Counter(operation.type for operation in operations)
@@ -231,7 +236,7 @@ def _count(history: History, observations: Observations) -> dict[str, int]:
         "votes": said["vote"],
         "decisions": said["decide"],
         "truncations": said["truncate"],
-        "starts": said["start"],
+        "starts": sum(each.what == "start" and each.node in nodes for each in observations),
     }
 
 
@@ -250,17 +255,21 @@ def judge(recording: Recording, registry: Registry, *, demanded: bool = False) -
     expected = {**_promised(mode), **named}
     if named.get(invariants.NAME, "valid") != "valid":  # then none of them is demanded that is not named itself
         expected |= {each: "any" for each in invariants.SINGLE if each not in named}
-    if recording.cut_short is not None:
-        expected["progress"] = "any"  # there was no time for it
-    if demanded:
-        expected = {each: wanted for each, wanted in expected.items() if wanted != "any"}
-    names = sorted(expected, key=lambda each: CHECKERS.index(each.partition(":")[0]))  # bounds follow a colon
+    if recording.cut_short is not None and progress.NAME not in named:
+        expected[progress.NAME] = "any"  # there was no time for it
+    summed = expected.get(invariants.NAME, "any") != "any"
+    names = [
+        each
+        for each, wanted in expected.items()
+        if not demanded or wanted != "any" or (summed and each in invariants.SINGLE)
+    ]
+    names.sort(key=lambda each: CHECKERS.index(each.partition(":")[0]))  # bounds follow a colon
     verdicts = {
-        checker: _check(checker, recording, protocol)
+        checker: _check(checker, recording, protocol, mode)
         for checker in names
-        if checker != invariants.NAME and _NEEDS.get(checker, frozenset()) <= protocol.observes
+        if checker != invariants.NAME and _applies(checker, protocol)
     }
-    if expected.get(invariants.NAME, "any") != "any":
+    if summed:
         verdicts[invariants.NAME] = invariants.check([verdicts[each] for each in invariants.SINGLE if each in verdicts])
     judged = tuple(
         Judged(checker, verdicts[checker], expected[checker], _fits(verdicts[checker], expected[checker]))
@@ -312,7 +321,12 @@ def _fits(verdict: Verdict, expected: Expectation) -> bool:
             return verdict.outcome == expected
 
 
-def _check(checker: str, recording: Recording, protocol: ProtocolEntry) -> Verdict:
+def _applies(checker: str, protocol: ProtocolEntry) -> bool:
+    """Whether the protocol announces what a checker looks at."""
+    return _NEEDS.get(checker, frozenset()) <= protocol.observes
+
+
+def _check(checker: str, recording: Recording, protocol: ProtocolEntry, mode: Mode) -> Verdict:
     """One verdict on a recording."""
     observations = recording.observations
     match checker:
@@ -335,7 +349,7 @@ def _check(checker: str, recording: Recording, protocol: ProtocolEntry) -> Verdi
         case "requirements":
             return requirements.check(observations)
         case "progress":
-            return _progress(recording, protocol)
+            return _progress(recording, protocol, mode)
         case _:
             workload = recording.plan.scenario.workload
             assert isinstance(workload, WorkloadKind)
@@ -353,22 +367,27 @@ def _standing(recording: Recording, judged: Sequence[Judged], demanded: bool) ->
     return strongest(recording.history, workload.model, steps=STANDING_STEPS, known=known, apart=False)
 
 
-def _progress(recording: Recording, protocol: ProtocolEntry) -> Verdict:
+def _progress(recording: Recording, protocol: ProtocolEntry, mode: Mode) -> Verdict:
     if recording.cut_short is not None:
         return unknown(progress.NAME, f"the run was cut short: {recording.cut_short[1]}")
     scenario = recording.plan.scenario
     workload = scenario.workload
     assert isinstance(workload, WorkloadKind)
     nodes = tuple(f"n{i}" for i in range(1, scenario.cluster.nodes + 1))
-    pinned = {session.id: session.pinned for session in workload.sessions(nodes) if session.pinned is not None}
+    home = {session.id: session.pinned for session in workload.sessions(nodes)}
+    pinned = frozenset(id for id, node in home.items() if node is not None)
+    core = scenario.core or nodes
     parameters = scenario.protocol.get(recording.plan.column.partition("/")[0]) or protocol.parameters()
     return progress.check(
         recording.history,
         heal=scenario.heals_at * 1000,
         bound=protocol.recovers_within(parameters) * 1000,
         end=scenario.duration * 1000,
-        pinned=frozenset(pinned),
-        excused=frozenset(id for id, node in pinned.items() if scenario.core and node not in scenario.core),
+        refused=frozenset() if mode.reads_anywhere else pinned,
+        excused=frozenset(id for id, node in home.items() if node is not None and node not in core),
+        once=pinned if protocol.sessions else frozenset(home),
+        observations=recording.observations if {"commit", "decide"} <= protocol.observes else None,
+        replicas=core,
     )
 
 

@@ -1,13 +1,13 @@
 """The final reads of a history: what each replica held of each key after the quiescent point.
 
 The point is marked by the reads themselves (``final``): when the first of them is invoked, nobody else may be under
-way, or what follows is not quiet. Replicas are the nodes that answered anything; where nobody names nodes, readers
-stand for replicas.
+way, or what follows is not quiet. Replicas are the nodes that the event ``heal`` of the nemesis names, since these are
+whole then; without it the nodes that answered anything; where nobody names nodes, readers stand for replicas.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 from checkers.history import READS, History, Operation, show
@@ -25,7 +25,9 @@ class FinalReads:
     """
 
     def __init__(self, history: History, model: Model) -> None:
-        self.operations = [op for op in history.operations() if op.type != "fail"]
+        told = history.operations()
+        self.asked = [op for op in told if op.final]
+        self.operations = [op for op in told if op.type != "fail"]
         for op in self.operations:
             _known(model, op)
         self.reads: dict[Any, list[Operation]] = {}
@@ -33,6 +35,7 @@ class FinalReads:
             if op.final and op.f in READS and op.type == "ok":
                 self.reads.setdefault(op.key, []).append(op)
         self.updates = [op for op in self.operations if op.f not in READS]
+        self.healed = healed(history)
         self.shape = shape_of(model)
         self.problem = self._problem(history, model)
 
@@ -41,10 +44,9 @@ class FinalReads:
             return (
                 f"final reads of the model {model.name} are not judged; register, kv, set, counter, list, consensus are"
             )
-        asked = [op for op in self.operations if op.final]
-        if not asked:
+        if not self.asked:
             return "no read is marked final: there is no quiescent point"
-        start = min(op.index for op in asked)
+        start = min(op.index for op in self.asked)
         for op in self.operations:
             if not op.final and op.f not in READS and op.end != float("inf") and op.end > start:
                 return f"{op} was under way when the final reads began: that point is not quiet"
@@ -52,14 +54,18 @@ class FinalReads:
 
     def missing(self) -> str | None:
         """A replica that was not read, in words; None if every key was read on every replica."""
-        return self._missing([op.node for op in self.operations if op.node is not None])
+        answering = [op.node for op in self.operations if op.node is not None]
+        return self._missing(answering if self._alone or self.healed is None else self.healed)
 
     def unasked(self) -> str | None:
         """As `missing`, but a single session that asks for every key reads the system, whoever answers it."""
-        alone = len({op.session for op in self.operations if op.final}) == 1
-        return self._missing([]) if alone else self.missing()
+        return self._missing([]) if self._alone else self.missing()
 
-    def _missing(self, nodes: list[str]) -> str | None:
+    @property
+    def _alone(self) -> bool:
+        return len({op.session for op in self.asked}) == 1
+
+    def _missing(self, nodes: Sequence[str]) -> str | None:
         keys = list(dict.fromkeys(op.key for op in self.operations))
         replicas: list[Hashable] = list(dict.fromkeys(nodes))
         for key in keys:
@@ -71,6 +77,14 @@ class FinalReads:
             if lacking:
                 return f"replica {lacking[0]} answered no final read{named}"
         return None
+
+
+def healed(history: History) -> tuple[str, ...] | None:
+    """The nodes that are whole after the faults, if the nemesis says so."""
+    for event in history.nemesis():
+        if event.f == "heal" and isinstance(event.value, dict) and isinstance(event.value.get("nodes"), (list, tuple)):
+            return tuple(map(str, event.value["nodes"]))
+    return None
 
 
 def replica(op: Operation) -> Hashable:

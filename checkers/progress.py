@@ -1,16 +1,19 @@
-"""Progress: once the faults are over, everybody is served again within the protocol's stated bound.
+"""Progress: once the faults are over, everybody is served again within the protocol's stated bound, by all replicas.
 
 Under an unreliable network no consensus protocol can promise progress (Fischer, Lynch & Paterson 1985), so nothing is
 demanded while faults last. After `heal`, every session that asks for something completes an operation within the bound
-of asking, and every operation that is invoked once the bound is over completes. A refusal completes an operation of a
-session that is pinned to one node; anybody else must be served.
+of asking, and every operation that is invoked once the bound is over completes. Whoever waits for an answer at `heal`
+and asks again counts as asking then. A refusal completes an operation of a session that is pinned to one node, where
+the node may refuse; anybody else must be served. And what is committed when the bound is over has been carried out by
+every replica at the end: a majority can serve everybody while one of them stays behind for good.
 """
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable, Sequence
 
 from checkers.history import History, Operation, Process
+from checkers.observations import Observation, Observations
 from checkers.verdict import Verdict, invalid, unknown, valid
 
 NAME = "progress"
@@ -24,43 +27,89 @@ def check(
     heal: int,
     bound: int,
     end: int,
-    pinned: Container[Process] = (),
+    refused: Container[Process] = (),
     excused: Container[Process] = (),
+    once: Container[Process] = (),
+    observations: Observations | None = None,
+    replicas: Iterable[str] = (),
 ) -> Verdict:
-    """Judge a run whose faults ended at ``heal`` and which went on until ``end``; times are nanoseconds.
+    """Judge a run whose faults ended at ``heal`` and which was under load until ``end``; times are nanoseconds.
 
-    ``pinned`` sessions may be refused; ``excused`` ones are not judged (they are cut off for good).
+    Sessions in ``refused`` may be refused, those in ``excused`` are not judged (they are cut off for good), those in
+    ``once`` ask once only, so that what they asked before ``heal`` may be lost. ``observations`` are given where
+    replicas announce what is committed and what they carry out; ``replicas`` are those that faults leave alone after
+    ``heal``.
     """
     due = heal + bound
     if end < due:
         return unknown(NAME, f"the run ended {_length(end - heal)} after heal, before the bound of {_length(bound)}")
     later: dict[Process, list[Operation]] = {}
     for operation in history.operations():
-        if operation.time >= heal and not (
-            operation.final or operation.session in excused or operation.session == SHED
-        ):
+        if operation.final or operation.session in excused or operation.session == SHED:
+            continue
+        if operation.time >= heal or (operation.session not in once and _waits(operation, heal, due)):
             later.setdefault(operation.session, []).append(operation)
-    recovered = None
+    fresh: list[int] = []  # when those were served who asked after heal, and those who had been waiting
+    waiting: list[int] = []
     for session, operations in later.items():
-        served = [operation for operation in operations if _served(operation, session in pinned)]
+        served = [operation for operation in operations if _served(operation, session in refused)]
         for operation in operations:
-            if operation.time >= due and not _served(operation, session in pinned):
+            if operation.time >= due and not _served(operation, session in refused):
                 reason = (
                     f"an operation was not served {_length(operation.time - heal)} after heal (bound {_length(bound)})"
                 )
                 return invalid(NAME, reason, (operation,))
-        deadline = operations[0].time + bound
+        asked = max(operations[0].time, heal)
         first = min((operation.return_time or 0 for operation in served), default=end)
-        if first > deadline:
-            waited = _length(first - operations[0].time)
+        if first > asked + bound:
+            waited = _length(first - asked)
             reason = f"session {session} asked after heal, and was not served for {waited} (bound {_length(bound)})"
+            if operations[0].time < heal:
+                reason = f"session {session} was not served for {waited} after heal (bound {_length(bound)})"
             return invalid(NAME, reason, operations[:3])
-        if served and session not in pinned:
-            recovered = first if recovered is None else min(recovered, first)
-    if recovered is None:
+        if session not in refused:
+            for operation in served:
+                (fresh if operation.time >= heal else waiting).append(operation.return_time or 0)
+    behind = _behind(observations or Observations(), due, replicas)
+    if behind is not None:
+        return behind
+    if not fresh and not waiting:
         return unknown(NAME, "nobody asked for anything after heal")
+    recovered = min(fresh or waiting)
     reason = f"first operation served {_length(recovered - heal)} after heal (bound {_length(bound)})"
     return valid(NAME, reason, recovered_after_ns=recovered - heal, bound_ns=bound)
+
+
+def _waits(operation: Operation, heal: int, due: int) -> bool:
+    """Whether an operation is under way at ``heal`` and neither answered nor given up before it is due."""
+    over = operation.return_time
+    return over is None or over > due or (over > heal and operation.type == "ok")
+
+
+def _behind(observations: Observations, due: int, replicas: Iterable[str]) -> Verdict | None:
+    """A verdict on a replica that has not carried out in the end what was committed when everybody had to be served."""
+    committed: Observation | None = None
+    newest: dict[str, Observation] = {}
+    for said in observations.of("start", "commit", "decide", "install"):
+        if said.what == "commit" and said.time <= due and (said.slot or 0) > _slot(committed):
+            committed = said
+        if said.what != "commit":
+            newest[said.node] = said  # a start is one without a slot
+    for replica in replicas:
+        said_last = newest.get(replica)
+        if committed is not None and _slot(said_last) < _slot(committed):
+            reached = f"got to slot {_slot(said_last):,}" if _slot(said_last) else "has carried out nothing"
+            reason = (
+                f"{replica} {reached} and no further, although slot {_slot(committed):,} was committed when everybody "
+                "had to be served again"
+            )
+            witness: Sequence[Observation] = [said for said in (said_last, committed) if said is not None]
+            return invalid(NAME, reason, witness)
+    return None
+
+
+def _slot(said: Observation | None) -> int:
+    return 0 if said is None else said.slot or 0
 
 
 def _served(operation: Operation, may_be_refused: bool) -> bool:

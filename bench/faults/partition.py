@@ -39,4 +39,4 @@ class Partition(FaultKind, frozen=True, kw_only=True, tag="partition"):
         )
         nodes = tuple(node for group in groups for node in group)
         what = sides(groups).replace("|", "->|") if self.one_way else sides(groups)
-        return Inflicted(what, nodes, (Cut(edges),), (Mend(edges),))
+        return Inflicted(what, nodes, (Cut(edges),), (Mend(edges),)) if edges else Inflicted(what, nodes, (), ())

@@ -34,7 +34,8 @@ _PERCENT = 10_000
 
 
 class Swarm(FaultKind, frozen=True, kw_only=True, tag="swarm"):
-    """A drawn number of drawn faults between its start and `heal`; planning replaces it by them.
+    """A drawn number of drawn faults, at moments between its start and `heal` or at events before `heal`, whenever they
+    come; planning replaces it by them.
 
     With `on`, `for` or `after` nothing happens: every drawn fault has its own.
     """

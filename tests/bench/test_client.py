@@ -152,15 +152,21 @@ def test_a_node_that_was_picked_for_an_operation_that_is_over_is_not_asked_for_t
     assert asked(talk.pick(first.tag, 0)) == [("n1", 2)]
 
 
-def test_a_reader_that_is_pinned_takes_a_refusal_for_an_answer_and_never_asks_elsewhere() -> None:
+def test_a_session_that_is_pinned_takes_a_refusal_for_an_answer_and_never_asks_elsewhere() -> None:
     talk = Talk(pinned="n2")
-    assert asked(talk.invoke()) == [("n2", 1)]
+    assert asked(talk.invoke(Command("read", "x"))) == [("n2", 1)]
     assert [(done.type, done.node) for done in over(talk.hear("n2", Refusal(1, "n3")))] == [("fail", "n2")]
     talk.invoke()
     effects = talk.ring(TIMEOUT)
     assert [done.type for done in over(effects)] == ["info"]
     assert not [each for each in effects if isinstance(each, Choose)]
     assert asked(talk.invoke()) == [("n2", 3)]
+
+
+def test_a_refused_update_may_have_arrived_twice_and_only_a_copy_of_it_was_refused() -> None:
+    talk = Talk(pinned="n2")
+    talk.invoke(WRITE)
+    assert [(done.type, done.node) for done in over(talk.hear("n2", Refusal(1, "n3")))] == [("info", "n2")]
 
 
 def test_an_old_refusal_does_not_send_it_away_from_whom_it_asks_now() -> None:
