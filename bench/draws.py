@@ -77,6 +77,21 @@ def sampler(span: Span, random: Random) -> Draw:
             return _interpolated(_lognormal(span.sigma), span.low, bits)
 
 
+def longest(span: Span) -> int:
+    """The longest time that `sampler` can draw of the span, in microseconds."""
+    match span.shape:
+        case "constant" | "uniform":
+            return span.high
+        case "exponential":
+            return _interpolated(_exponential(), span.low, _all_ones)()
+        case "lognormal":
+            return _interpolated(_lognormal(span.sigma), span.low, _all_ones)()
+
+
+def _all_ones(bits: int) -> int:
+    return (1 << bits) - 1
+
+
 def _interpolated(table: Sequence[int], scale: int, bits: Callable[[int], int]) -> Draw:
     def draw() -> int:
         u = bits(26)

@@ -92,7 +92,8 @@ class Span(msgspec.Struct, frozen=True):
 
     Written "10ms", "1ms..5ms" (uniform, both ends included), "exponential 10ms" (its mean) or
     "lognormal 10ms 0.5" (its median and the sigma of its logarithm, kept in thousandths). For the last two, `low` and
-    `high` both hold the mean or the median. Use the constructors: they keep equal spans equal.
+    `high` both hold the mean or the median: the longest time that is drawn is `bench.draws.longest`. Use the
+    constructors: they keep equal spans equal.
     """
 
     shape: Shape
@@ -147,6 +148,19 @@ class Span(msgspec.Struct, frozen=True):
                 correction = None if shape == close else " ".join([close, *words[1:]])
                 raise Misread(f"{quoted(text)} is no time; expected {cls.EXPECTED}", correction)
         raise Misread(f"{quoted(text)} is no time; expected {cls.EXPECTED}")
+
+    def widened(self, factor: int) -> Self:
+        """Its longest draw, or its mean or median, times `factor`; the shortest of a constant or uniform one stays.
+
+        So who draws from it anew keeps a chance to be early, and two who drew the same constant are parted.
+        """
+        match self.shape:
+            case "constant" | "uniform":
+                return self.uniform(self.low, self.high * factor)
+            case "exponential":
+                return self.exponential(self.low * factor)
+            case "lognormal":
+                return self.lognormal(self.low * factor, self.sigma)
 
     def __str__(self) -> str:
         match self.shape:

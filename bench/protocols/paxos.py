@@ -15,7 +15,11 @@ The paper leaves open which value a free proposer takes. Here a value is a batch
 those that its sender waits for, and whoever wins proposes all that it has heard of. So a node that is always too slow
 to win is served by the others, as in Herlihy, "Wait-Free Synchronization", 1991, §4.
 
-The learner of a ballot is its proposer (§2.3); it tells the others, and whoever asks about a chosen instance is told.
+The learner of a ballot is its proposer (§2.3); it tells the others, and whoever asks about a chosen instance is told,
+with what follows it, so many instances at a time. A node that has a waiting client and is told that there are more asks
+on at once, with another prepare request: it comes to what is not decided after as many round trips as there are such
+portions, however many are decided meanwhile.
+
 Promises, votes and chosen values are records of the journal on disk, the first two before anybody hears of them. A
 proposer never uses a ballot twice, not even for different instances, so a ballot alone names an attempt: that is the
 ``term`` of its observations, and ``lead`` says that a majority has promised. Nobody leads for longer than one instance.
@@ -33,6 +37,7 @@ from typing import Annotated, assert_never
 import msgspec
 from msgspec import Meta
 
+from bench.draws import longest
 from bench.node import Message, Node, NodeId, Outbox, Request, Saved, Span, require
 from bench.parts.ballot import ballot_above, highest
 from bench.parts.chosen import Chosen
@@ -136,10 +141,11 @@ class Nack(Message, frozen=True):
 
 
 class Decided(Message, frozen=True):
-    """These values are chosen for the instances from ``first`` on."""
+    """These values are chosen for the instances from ``first`` on; the sender knows those of all up to ``upto``."""
 
     first: int
     values: tuple[Value, ...]
+    upto: int
 
 
 class Paxos(Node):
@@ -204,7 +210,7 @@ class Paxos(Node):
             case Accepted():
                 self._on_accepted(sender, message, out)
             case Decided():
-                self._learn(message.first, message.values, out)
+                self._learn(message, out)
             case Nack():
                 self._on_nack(sender, message, out)
             case Request():
@@ -224,11 +230,16 @@ class Paxos(Node):
         answer = self.machine.answer(m)
         if answer is not None:
             out.send(client, answer)
-        elif not self.machine.is_stale(m):
+        elif not self._has_gone_on(m):
             self.waiting[m.session] = (m.sequence, client)
             self._want((m,))
             if self.phase is Phase.IDLE:
                 self._prepare(out)
+
+    def _has_gone_on(self, m: Request) -> bool:
+        """Whether its session has asked for something newer, executed or not: then this is a late copy."""
+        wanted = self.wanted.get(m.session)
+        return self.machine.is_stale(m) or (wanted is not None and wanted.sequence > m.sequence)
 
     def _want(self, requests: Iterable[Request]) -> None:
         for request in requests:
@@ -245,9 +256,9 @@ class Paxos(Node):
         self.instance = self.chosen.watermark + 1
         self.ballot = self.seen = self._next_ballot()
         self.phase = Phase.PREPARING
-        out.observe("campaign", term=self.ballot)
         out.set_timer(ROUND, self.parameters.patience)
         self._promise(self.instance, self.ballot, out)  # on disk before anybody hears of it: it is never used again
+        out.observe("campaign", term=self.ballot)
         self.promises = {self.me: self._vote(self.instance)}
         mine = tuple(self.wanted[session] for session in self.waiting if session in self.wanted)
         for other in self.others:
@@ -290,9 +301,10 @@ class Paxos(Node):
     def _learn_if_chosen(self, out: Outbox) -> None:
         if len(self.acceptors) < self.majority:
             return
+        decided = Decided(self.instance, (self.value,), self.instance)
         for other in self.others:
-            out.send(other, Decided(self.instance, (self.value,)))
-        self._learn(self.instance, (self.value,), out)
+            out.send(other, decided)
+        self._learn(decided, out)
 
     def _on_nack(self, acceptor: NodeId, m: Nack, out: Outbox) -> None:
         self._yield_to(m.instance, m.promised, out)
@@ -307,7 +319,7 @@ class Paxos(Node):
     def _pause(self, out: Outbox) -> None:
         self.phase = Phase.PAUSING
         factor = 1 << min(self.failures, self.parameters.doublings_max)
-        out.set_timer(ROUND, Span.uniform(self.parameters.pause.low, self.parameters.pause.high * factor))
+        out.set_timer(ROUND, self.parameters.pause.widened(factor))
 
     # -------------------------------------------------------------------------------------------------------- acceptors
 
@@ -362,7 +374,8 @@ class Paxos(Node):
         """Whoever asks about an instance that we know to be chosen is told so, and what follows it."""
         if instance > self.chosen.watermark:
             return False
-        out.send(asking, Decided(instance, self.chosen.since(instance, self.parameters.instances_max)))
+        values = self.chosen.since(instance, self.parameters.instances_max)
+        out.send(asking, Decided(instance, values, self.chosen.watermark))
         return True
 
     def _save(self, record: Record, out: Outbox) -> None:
@@ -370,9 +383,9 @@ class Paxos(Node):
 
     # --------------------------------------------------------------------------------------------------------- learners
 
-    def _learn(self, first: int, values: tuple[Value, ...], out: Outbox) -> None:
+    def _learn(self, m: Decided, out: Outbox) -> None:
         fresh = []
-        for instance, value in enumerate(values, first):
+        for instance, value in enumerate(m.values, m.first):
             if not self.chosen.knows(instance):
                 fresh.append(Outcome(instance, value))
             self.chosen.learn(instance, value)
@@ -382,22 +395,25 @@ class Paxos(Node):
             out.observe("commit", slot=self.chosen.watermark)
         if fresh:
             out.append(tuple(fresh))  # for a restart; nobody relies on it, so the answers do not wait for it
-        if self.phase is not Phase.IDLE and self.instance <= self.chosen.watermark:
-            self._go_on(out)
+        # Once for each instance of ours: what is decided later, or beyond a gap, must not put off what this has begun.
+        if self.phase is not Phase.IDLE and before < self.instance <= self.chosen.watermark:
+            self._go_on(m.upto > self.chosen.watermark, out)
 
     def _carry_out(self, out: Outbox) -> None:
         """Execute what is chosen, in the order of the instances (§3)."""
         for instance, value in self.chosen.in_order():
             self._execute(instance, value, out)
 
-    def _go_on(self, out: Outbox) -> None:
+    def _go_on(self, is_behind: bool, out: Outbox) -> None:
         """Our instance is decided, by us or somebody else: on to the next one, if somebody still waits here."""
         self.failures = 0
-        if self.waiting:
-            self._pause(out)  # all who have lost this instance begin the next one now
-        else:
+        if not self.waiting:
             self.phase = Phase.IDLE
             out.cancel_timer(ROUND)
+        elif is_behind:
+            self._prepare(out)  # it is decided too, so nobody is disturbed, and we are told
+        else:
+            self._pause(out)  # all who have lost this instance begin the next one now
 
     def _execute(self, instance: int, value: Value, out: Outbox) -> None:
         for request in value:
@@ -423,7 +439,7 @@ def digest(value: Value) -> str:
 
 
 def fifteen_rounds(parameters: Parameters) -> int:
-    return 15 * parameters.patience.high
+    return 15 * longest(parameters.patience)
 
 
 PROTOCOL = Protocol(

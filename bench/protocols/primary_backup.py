@@ -33,6 +33,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from bench.draws import longest
 from bench.node import Answer, Message, Node, NodeId, Outbox, Refusal, Request, Saved, Span, require
 from bench.parts.ballot import ballot_above
 from bench.parts.keyvalue import OPERATIONS
@@ -348,7 +349,7 @@ class SyncPrimaryBackup(PrimaryBackup):
 
     def __init__(self, me: NodeId, members: tuple[NodeId, ...], parameters: Parameters) -> None:
         super().__init__(me, members, parameters)
-        self.safe = 0  # a majority has all updates up to here, as this primary knows
+        self.safe = 0  # a majority has all updates up to here, as far as this server knows; not on disk
         self.waiting: dict[int, tuple[NodeId, Answer]] = {}  # update -> whom to answer, and what
 
     def _lead(self, out: Outbox) -> None:
@@ -384,7 +385,7 @@ class SyncPrimaryBackup(PrimaryBackup):
 
 
 def ten_suspicions(parameters: Parameters) -> int:
-    return 10 * parameters.suspect_after.high
+    return 10 * longest(parameters.suspect_after)
 
 
 PROTOCOL = Protocol(

@@ -29,6 +29,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from bench.draws import longest
 from bench.node import (
     Answer,
     Command,
@@ -467,7 +468,7 @@ def digest(entry: Entry) -> str:
 
 
 def ten_election_timeouts(parameters: Parameters) -> int:
-    return 10 * parameters.election_timeout.high
+    return 10 * longest(parameters.election_timeout)
 
 
 PROTOCOL = Protocol(

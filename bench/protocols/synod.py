@@ -11,8 +11,10 @@ a majority names none, nothing was chosen when the first of them promised, and n
 answer is nil for those who had asked before the attempt began, and for nobody who came later.
 
 Proposers that meet pause for a drawn time that doubles with every failure (§2.4 elects one instead). Promises and votes
-are on disk before they are told. A proposal that is sent twice is as good as once, so there are no sessions. What the
-observations call ``slot`` is the key, its bytes read as a number; ``term`` is the ballot.
+are on disk before they are told. The other nodes are told a chosen value at once, for a majority has its votes on disk;
+clients, when it is on their node's disk as chosen. A proposal that is sent twice is as good as once, so nobody keeps
+what sessions were answered. What the observations call ``slot`` is the key, its bytes read as a number; ``term`` is the
+ballot.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from typing import Annotated, assert_never
 import msgspec
 from msgspec import Meta
 
+from bench.draws import longest
 from bench.node import Answer, Message, Node, NodeId, Outbox, Request, Saved, Span, Value, require
 from bench.parts.ballot import ballot_above, highest
 from bench.parts.quorum import majority
@@ -200,7 +203,10 @@ class Synod(Node):
         if key in self.decided:
             self._answer(client, m, self.decided[key], out)
             return
-        self.asked.setdefault(key, {})[m.session] = (client, m)
+        asked = self.asked.setdefault(key, {})
+        if m.session in asked and asked[m.session][1].sequence > m.sequence:
+            return  # a late copy: its session has gone on
+        asked[m.session] = (client, m)
         if key not in self.attempts:
             self._prepare(key, out)
 
@@ -216,9 +222,9 @@ class Synod(Node):
         ballot = ballot_above(self.seen.get(key, 0), self.members.index(self.me), len(self.members))
         before = frozenset((session, m.sequence) for session, (_, m) in self.asked[key].items())
         self.attempts[key] = attempt = Attempt(ballot, before)
-        out.observe("campaign", term=ballot)
         out.set_timer(key, self.parameters.patience)
         self._promise(key, ballot, out)  # on disk before anybody hears of it: it is never used again
+        out.observe("campaign", term=ballot)
         attempt.promises[self.me] = self.votes.get(key)
         for other in self.others:
             out.send(other, Prepare(key, ballot))
@@ -289,7 +295,7 @@ class Synod(Node):
             attempt.given_up = True
             failures = self.failures[key] = self.failures.get(key, 0) + 1
             factor = 1 << min(failures - 1, self.parameters.doublings_max)
-            out.set_timer(key, Span.uniform(self.parameters.pause.low, self.parameters.pause.high * factor))
+            out.set_timer(key, self.parameters.pause.widened(factor))
 
     # -------------------------------------------------------------------------------------------------------- acceptors
 
@@ -355,7 +361,7 @@ def slot(key: str) -> int:
 
 
 def fifteen_rounds(parameters: Parameters) -> int:
-    return 15 * parameters.patience.high
+    return 15 * longest(parameters.patience)
 
 
 PROTOCOL = Protocol(

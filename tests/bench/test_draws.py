@@ -12,7 +12,7 @@ from statistics import NormalDist, fmean
 
 import pytest
 
-from bench.draws import _exponential, _lognormal, below, chance, pick, sampler, shuffled, stream
+from bench.draws import _exponential, _lognormal, below, chance, longest, pick, sampler, shuffled, stream
 from scenarios.units import Span
 from tests.bench.runs import ROOT
 
@@ -77,6 +77,38 @@ def test_the_tables_are_the_quantiles(sigma: int) -> None:
         assert abs(found - -1e6 * math.log1p(-u)) <= 1
     for found, u in zip(_lognormal(sigma), points, strict=True):
         assert found == pytest.approx(1e6 * math.exp(sigma / 1000 * NormalDist().inv_cdf(u)), rel=1e-6, abs=2)
+
+
+SPANS = [
+    Span.constant(7),
+    Span.uniform(3, 9_000),
+    Span.exponential(20_000),
+    Span.lognormal(20_000, 0),
+    Span.lognormal(20_000, 900),
+]
+
+
+@pytest.mark.parametrize("span", SPANS, ids=str)
+def test_the_longest_draw_is_drawn_when_all_bits_are_ones_and_nothing_is_above_it(span: Span) -> None:
+    class Ones(Random):
+        def getrandbits(self, k: int, /) -> int:
+            return (1 << k) - 1
+
+    assert longest(span) == sampler(span, Ones())()
+    assert max(drawn(span)) <= longest(span)
+
+
+def test_the_longest_draw_is_the_end_of_a_uniform_span_and_the_outermost_quantile_of_the_others() -> None:
+    assert longest(Span.constant(7)) == 7
+    assert longest(Span.uniform(3, 10**14)) == 10**14
+    assert longest(Span.exponential(1_000_000)) == pytest.approx(1_000_000 * math.log(4096), rel=1e-4)
+    outermost = NormalDist().inv_cdf(4095 / 4096)
+    assert longest(Span.lognormal(1_000_000, 800)) == pytest.approx(1_000_000 * math.exp(0.8 * outermost), rel=1e-4)
+
+
+@pytest.mark.parametrize("span", SPANS, ids=str)
+def test_a_span_that_is_widened_draws_up_to_so_many_times_as_long(span: Span) -> None:
+    assert longest(span.widened(8)) == pytest.approx(8 * longest(span), rel=1e-4)
 
 
 def test_a_programs_own_decimal_context_moves_no_draw() -> None:

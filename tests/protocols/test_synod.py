@@ -39,7 +39,7 @@ def test_random_faults_break_no_promise(nodes: int) -> None:
 
 
 def test_a_decision_costs_both_phases_once_and_is_told_from_memory_ever_after() -> None:
-    """Each phase takes a sync at both ends and a round trip; what is decided is on disk before it is told."""
+    """Each phase takes a sync at both ends and a round trip; the client is told what is on disk."""
     recording = run(
         """
         duration = "4s"

@@ -157,6 +157,18 @@ def test_equal_ends_make_a_constant_span_so_that_equal_spans_are_equal() -> None
     assert Span.parse("5ms..5ms") == Span.parse("5ms") == Span.uniform(5_000, 5_000) == Span.constant(5_000)
 
 
+def test_a_span_is_widened_in_its_own_shape_and_not_at_its_lower_end() -> None:
+    assert Span.uniform(10, 50).widened(4) == Span.uniform(10, 200)
+    assert Span.constant(10).widened(4) == Span.uniform(10, 40)
+    assert Span.exponential(10).widened(4) == Span.exponential(40)
+    assert Span.lognormal(10, 500).widened(4) == Span.lognormal(40, 500)
+
+
+@given(spans)
+def test_a_span_that_is_widened_by_one_is_what_it_was(span: Span) -> None:
+    assert span.widened(1) == span
+
+
 def test_a_link_may_leave_out_the_spaces_round_its_arrow_but_not_round_a_dash() -> None:
     assert Link.parse("n1->n2") == Link.parse(" n1  ->  n2 ") == Link(Target("node", "n1"), Target("node", "n2"))
     assert Target.parse("old-leader") == Target("named", "old-leader")

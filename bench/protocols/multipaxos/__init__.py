@@ -29,6 +29,7 @@ learnt again after a restart. The leader writes a value to its own disk before i
 
 from __future__ import annotations
 
+from bench.draws import longest
 from bench.parts.keyvalue import OPERATIONS
 from bench.protocol import Mode, Protocol
 from bench.protocols.multipaxos.lease import Granted, LeaseMultiPaxos, Renew
@@ -61,7 +62,7 @@ __all__ = [
 
 
 def ten_election_timeouts(parameters: Parameters) -> int:
-    return 10 * max(parameters.election_timeout.high, parameters.lease)
+    return 10 * max(longest(parameters.election_timeout), parameters.lease)
 
 
 PROTOCOL = Protocol(

@@ -32,6 +32,7 @@ Not here: observers, dynamic membership, and snapshots on disk (a SNAP carries t
 
 from __future__ import annotations
 
+from bench.draws import longest
 from bench.parts.keyvalue import OPERATIONS
 from bench.protocol import Mode, Protocol
 from bench.protocols.zab.messages import (
@@ -69,8 +70,8 @@ __all__ = [
 
 def four_elections(parameters: Parameters) -> int:
     """Each may have to wait until silence is noticed, and then for a leader that does not find its quorum."""
-    ticks = (parameters.sync_limit + parameters.init_limit) * parameters.tick_time.high
-    return 4 * (ticks + parameters.finalize_wait.high)
+    ticks = (parameters.sync_limit + parameters.init_limit) * longest(parameters.tick_time)
+    return 4 * (ticks + longest(parameters.finalize_wait))
 
 
 PROTOCOL = Protocol(
