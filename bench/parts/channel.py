@@ -6,9 +6,11 @@ loses, doubles and reorders. So every message of a connection carries a stamp, a
 names of both ends, a number that grows by one, and the highest number up to which everything has arrived. What comes
 early waits for what is missing, what comes twice is dropped, and what stays unacknowledged is sent again at every tick.
 
-A name is never used again, not even after a restart: an end that was forgotten cannot be taken for a new one, so no
-message of an old connection is ever mistaken for one of the present. A connection is lost when the other end is silent,
-when it acknowledges nothing, or when more is under way than the window holds. Whoever gives one up says so with Close.
+A name is never used again, not even after a restart, so no message of an old connection joins one of the present. The
+names that somebody gives grow, so whoever remembers the newest that he has accepted is not opened to by a late copy of
+an older opening; after a restart he remembers none, and a late one can make a connection to nobody, which ends when
+that end says that it is none, or by its silence. A connection is lost when the other end is silent, when it
+acknowledges nothing, or when more is under way than the window holds. Whoever gives one up says so with Close.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """A cluster without a host: nodes, their disks and the packets under way, every step chosen by the test.
 
-There is no chance, and no time but what a test sets as ``now``, every node's clock. A handler's effects take place in
-order: a write is durable at the latest when anything behind it has left. `cuts` lists everything that can be left of a
-handler when its process dies in the middle.
+There is no chance, and no time but what a test sets as ``now``, every node's clock. Effects take place in order: a
+write happens at once but is durable only after a sync, and whatever was recorded behind it waits for that.
+`Cluster.deliver`, `ring` and `start` sync at once; `carry_out` leaves it to the test when to `sync`, so that the writes
+of several handlers gather. `cuts` lists everything that can be left of them when the process dies.
 """
 
 from __future__ import annotations
@@ -79,6 +80,7 @@ class Cluster:
         self.now = 0  # in microseconds
         self.nodes: dict[NodeId, Node] = {}
         self.disks = {id: Durable() for id in ids}
+        self.backlog: dict[NodeId, list[Effect]] = {id: [] for id in ids}  # from the oldest write without a sync on
         self.timers: dict[NodeId, set[str]] = {id: set() for id in ids}
         self.wire: list[Packet] = []
         self.answers: list[Packet] = []
@@ -91,6 +93,7 @@ class Cluster:
         twin: Cluster = copy.copy(self)
         twin.nodes = {id: node.copy() for id, node in self.nodes.items()}
         twin.disks = copy.deepcopy(self.disks)
+        twin.backlog = {id: list(effects) for id, effects in self.backlog.items()}
         twin.timers = {id: set(timers) for id, timers in self.timers.items()}
         twin.wire, twin.answers, twin.said = list(self.wire), list(self.answers), list(self.said)
         return twin
@@ -101,6 +104,7 @@ class Cluster:
         """Start it, or start it again with what is durable."""
         self.nodes[id] = self.create(id)
         self.timers[id] = set()
+        self.backlog[id] = []
         return self._perform(
             id, self.handle(lambda out: self.nodes[id].on_start(self.disks[id].saved(), self.now, out))
         )
@@ -134,9 +138,35 @@ class Cluster:
         return out.effects
 
     def _perform(self, id: NodeId, effects: list[Effect]) -> list[Effect]:
+        self.backlog[id] += effects
+        self.sync(id)
+        return effects
+
+    def carry_out(self, id: NodeId, effects: list[Effect]) -> None:
+        """Let effects take place up to the first write that no sync has covered; the rest waits in the backlog."""
+        backlog = self.backlog[id]
+        backlog += effects
+        while backlog and not isinstance(backlog[0], Save | LogWrite):
+            self.perform(id, backlog.pop(0))
+
+    def sync(self, id: NodeId) -> None:
+        """Everything that the node has written is durable now, and what waited for that takes place."""
+        effects, self.backlog[id] = self.backlog[id], []
         for effect in effects:
             self.perform(id, effect)
-        return effects
+
+    @property
+    def behind(self) -> list[NodeId]:
+        """Whose disk has something to sync."""
+        return [id for id in self.ids if self.backlog[id]]
+
+    def crash(self, id: NodeId, cut: Cut) -> None:
+        """The process dies in this way, and starts again with what is durable."""
+        for effect in cut.done:
+            self.perform(id, effect)
+        for write in cut.kept:
+            self.disks[id].write(write)
+        self.start(id)
 
     def perform(self, id: NodeId, effect: Effect) -> None:
         match effect:
@@ -172,26 +202,30 @@ class Cluster:
 
 
 class Cut(NamedTuple):
-    """One way in which a handler can end in the middle: what took place, and which of the last writes are on disk."""
+    """One way in which a process can die: what took place, and which of the writes without a sync are on disk."""
 
     done: tuple[Effect, ...]
     kept: tuple[Write, ...]
 
 
 def cuts(effects: list[Effect]) -> Iterator[Cut]:
-    """Every way: each number of effects, and of the writes behind which nothing has left, each durable part."""
+    """Every way to die with these effects, a backlog with a handler's behind it, or the handler's alone.
+
+    Any number of them took place, and every write before those is durable. Of the writes that are left a crash keeps
+    any of the records and a prefix of the log's, also of those behind an effect that waits. Only effects that wait for
+    nothing leave before the handler writes what is behind them.
+    """
+    first = next((k for k, effect in enumerate(effects) if isinstance(effect, Save | LogWrite)), len(effects))
     for k in range(len(effects) + 1):
-        done = effects[:k]
-        last = k
-        while last and isinstance(done[last - 1], Save | LogWrite):
-            last -= 1
-        unsynced = [effect for effect in done[last:] if isinstance(effect, Save | LogWrite)]
+        if k and isinstance(effects[k - 1], Save | LogWrite):  # durable with nothing behind it: kept by a k before
+            continue
+        unsynced = [effect for effect in effects[k:] if isinstance(effect, Save | LogWrite)] if k >= first else []
         saves = [write for write in unsynced if isinstance(write, Save)]
         pieces = [piece for write in unsynced if not isinstance(write, Save) for piece in _pieces(write)]
         for chosen in product((False, True), repeat=len(saves)):
             some = tuple(save for save, kept in zip(saves, chosen, strict=True) if kept)
             for prefix in range(len(pieces) + 1):
-                yield Cut(tuple(done[:last]), (*some, *pieces[:prefix]))
+                yield Cut(tuple(effects[:k]), (*some, *pieces[:prefix]))
 
 
 def _pieces(write: LogWrite) -> list[Write]:

@@ -1,28 +1,43 @@
-"""Every crash there is: each handler of an election and an append is cut after each of its effects.
+"""A crash after every effect of an election and an append, on slow disks.
 
-With every part of the last writes that can be on disk. Then the node starts again from its disk, each of the others in
-turn is cut off, and the two that are left elect a leader and commit: nobody may have lost anything.
+With every part of the writes that no sync has covered yet, of whatever handlers they are. Then the node starts again
+from its disk, each of the others in turn is cut off, and the two that are left elect a leader and commit: nobody may
+have lost anything.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from random import Random
 from typing import NamedTuple
 
 import pytest
 
-from bench.node import Answer, Command, Effect, NodeId, Outbox, RequirementBroken
+from bench.host import Disk
+from bench.node import (
+    Answer,
+    Append,
+    Command,
+    Effect,
+    NodeId,
+    Outbox,
+    RequirementBroken,
+    Save,
+    SetTimer,
+    Span,
+    Truncate,
+)
 from bench.protocols.raft import Appended, AppendEntries, Entry, Parameters, Raft, RequestVote, Vote
 from checkers import Outcome, agreement, leadership
-from tests.bench.sansio import Cluster, Packet, cuts
+from tests.bench.sansio import Cluster, Cut, Durable, Packet, cuts
 
 IDS = ("n1", "n2", "n3")
 FIRST, SECOND = Command("write", "x", 1), Command("write", "x", 2)
 
 
 class Moment(NamedTuple):
-    """A cluster in which ``id`` has just handled something, and none of the ``effects`` has taken place yet."""
+    """A cluster in which ``id`` has handled something, or is about to sync; its ``effects`` have not taken place."""
 
     before: Cluster
     id: NodeId
@@ -30,7 +45,7 @@ class Moment(NamedTuple):
 
 
 def moments(node: type[Raft]) -> Iterator[Moment]:
-    """The story, handler by handler.
+    """The story, handler by handler and sync by sync; a disk syncs when its owner's next word is waited for.
 
     n1 and n2 campaign in the same term and the vote is split by n3. n1 wins, then its rival is late with its request
     for n3's vote; n1 copies two entries to the others, and each write is answered. n3 lags behind by one.
@@ -42,36 +57,49 @@ def moments(node: type[Raft]) -> Iterator[Moment]:
             id, effects = packet.to, cluster.delivering(packet)
         else:
             id, effects = packet[0], cluster.ringing(*packet)
-        yield Moment(cluster.fork(), id, effects)
-        for effect in effects:
-            cluster.perform(id, effect)
+        yield Moment(cluster.fork(), id, cluster.backlog[id] + effects)
+        cluster.carry_out(id, effects)
+
+    def sync(id: NodeId) -> Iterator[Moment]:
+        yield Moment(cluster.fork(), id, cluster.backlog[id])
+        cluster.sync(id)
 
     def deliver(kind: type, sender: NodeId, to: NodeId) -> Iterator[Moment]:
-        first = next(p for p in cluster.wire if isinstance(p.message, kind) and (p.sender, p.to) == (sender, to))
-        yield from step(first)
+        def found() -> list[Packet]:
+            return [p for p in cluster.wire if isinstance(p.message, kind) and (p.sender, p.to) == (sender, to)]
+
+        if not found():
+            yield from sync(sender)
+        yield from step(found()[0])
+
+    def settle(reaches: Callable[[Packet], bool] = lambda _: True) -> Iterator[Moment]:
+        while cluster.wire or cluster.behind:
+            cluster.wire = [p for p in cluster.wire if reaches(p)]
+            yield from step(cluster.wire[0]) if cluster.wire else sync(cluster.behind[0])
 
     yield from step(("n1", "election"))
     yield from step(("n2", "election"))
+    yield from sync("n1")
+    yield from sync("n2")
     yield from deliver(RequestVote, "n1", "n3")
     yield from deliver(RequestVote, "n1", "n2")
     yield from deliver(Vote, "n3", "n1")
     yield from deliver(RequestVote, "n2", "n3")
     yield from deliver(RequestVote, "n2", "n1")
-    while cluster.wire:
-        yield from step(cluster.wire[0])
-    for sequence, command in enumerate((FIRST, SECOND), 1):
-        yield from step(cluster.ask("c1", sequence, command, "n1"))
-        cluster.wire = [p for p in cluster.wire if sequence == 1 or p.to != "n3"]  # the second does not reach n3
-        while cluster.wire:
-            yield from step(cluster.wire[0])
+    yield from settle()
+    yield from step(cluster.ask("c1", 1, FIRST, "n1"))
+    yield from settle()
+    yield from step(cluster.ask("c1", 2, SECOND, "n1"))
+    yield from settle(lambda packet: packet.to != "n3")
     yield from step(("n1", "heartbeat"))
-    while cluster.wire:
-        yield from step(cluster.wire[0])
+    yield from settle()
 
 
 def survive(cluster: Cluster, lost: NodeId, candidate: NodeId, late: bool) -> None:
     """Without ``lost`` the others elect somebody and commit; then it is back, and everybody has heard of everything."""
     cluster = cluster.fork()
+    for id in cluster.behind:
+        cluster.sync(id)
     if late:
         cluster.drain()  # what was under way still arrives, everywhere
     cluster.wire.clear()
@@ -112,19 +140,15 @@ def judge(cluster: Cluster) -> None:
 
 
 def explore(node: type[Raft]) -> tuple[Counter[str], list[str]]:
-    """Every cut of every handler and what follows from it: how many there were, and what was broken."""
+    """Every cut of every moment and what follows from it: how many there were, and what was broken."""
     counted: Counter[str] = Counter()
     broken: list[str] = []
     for number, (before, id, effects) in enumerate(moments(node), 1):
-        counted["handlers"] += 1
+        counted["moments"] += 1
         for cut in cuts(effects):
             counted["cuts"] += 1
             died = before.fork()
-            for effect in cut.done:
-                died.perform(id, effect)
-            for write in cut.kept:
-                died.disks[id].write(write)
-            died.start(id)
+            died.crash(id, cut)
             for lost in IDS:
                 if lost == id:
                     continue
@@ -136,14 +160,14 @@ def explore(node: type[Raft]) -> tuple[Counter[str], list[str]]:
                         try:
                             survive(died, lost, candidate, late)
                         except (AssertionError, RequirementBroken) as error:
-                            broken.append(f"handler {number} of {id}, {cut}, {lost} lost, {candidate} first: {error}")
+                            broken.append(f"moment {number} of {id}, {cut}, {lost} lost, {candidate} first: {error}")
     return counted, broken
 
 
 def test_raft_survives_every_cut_of_an_election_and_an_append() -> None:
     counted, broken = explore(Raft)
     assert not broken, broken[0]
-    assert counted["handlers"] > 25
+    assert counted["moments"] > 25
     assert counted["cuts"] > 100
     assert counted["lives"] > 800
 
@@ -189,3 +213,36 @@ def test_the_story_has_a_split_vote_a_refusal_and_a_lagging_follower() -> None:
     assert any(isinstance(m, Vote) and not m.granted for m in messages)
     assert any(isinstance(m, Appended) and m.match is None for m in messages)
     assert any(isinstance(m, AppendEntries) and m.entries for m in messages)
+
+
+def test_what_a_cut_keeps_is_what_a_crash_on_the_host_can_keep() -> None:
+    writes: list[Effect] = [Save("a", 1), Append((1, 2)), Save("b", 1), Truncate(2), Save("a", 2), Append((3,))]
+    crashed = set()
+    for seed in range(2000):
+        disk = Disk()
+        for write in writes:
+            assert isinstance(write, Save | Append | Truncate)
+            disk.write(write)
+        disk.crash(Random(seed))
+        crashed.add(str((sorted(disk.records.items()), disk.log)))
+    kept = set()
+    for cut in cuts(writes):
+        durable = Durable()
+        for each in cut.kept:
+            durable.write(each)
+        kept.add(str((sorted(durable.records.items()), durable.log)))
+    assert kept == crashed
+    assert len(kept) > 20
+
+
+def test_what_is_written_behind_an_effect_that_waits_can_be_on_disk_without_it() -> None:
+    save, send, later = Save("a", 1), SetTimer("t", Span.constant(0)), Save("b", 1)
+    assert set(cuts([save, send, later])) == {
+        Cut((), ()),
+        Cut((), (save,)),
+        Cut((), (later,)),
+        Cut((), (save, later)),
+        Cut((save, send), ()),
+        Cut((save, send), (later,)),
+    }
+    assert set(cuts([send, save])) == {Cut((), ()), Cut((send,), ()), Cut((send,), (save,))}

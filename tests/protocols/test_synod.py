@@ -112,11 +112,7 @@ def crashes(node: type[Synod]) -> list[Cluster]:
         for cut in cuts(cluster.fork().delivering(packet)):
             crashed = cluster.fork()
             crashed.delivering(packet)
-            for effect in cut.done:
-                crashed.perform(packet.to, effect)
-            for write in cut.kept:
-                crashed.disks[packet.to].write(write)
-            crashed.start(packet.to)
+            crashed.crash(packet.to, cut)
             for absent, lost in product(cluster.ids, (False, True)):
                 twin = crashed.fork()
                 if lost:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from bench.node import Answer, Command, Outbox, Refusal, Request, Saved, Send
+from bench.node import Answer, Command, Message, Outbox, Refusal, Request, Saved, Send
 from bench.protocols.zab import (
     NOTHING,
     PROTOCOL,
+    SYNCED,
     TICK,
+    AckLD,
+    CEpoch,
+    CommitLD,
     LocalZab,
     Parameters,
+    Phase,
     Role,
     Sync,
     SyncReply,
@@ -46,6 +51,39 @@ def test_an_acknowledged_history_says_nothing_of_what_was_proposed_since(seed: i
     """Once the leader counted NEWLEADER's acknowledgement for proposals that were under way: both seeds found it."""
     random = run_shipped("random-faults", "zab/log", seed, ["cluster.nodes=3"])
     assert random.result.status == "as expected", random.result.notes
+
+
+ALONE = """
+duration = "6s"
+heal = "2s"
+protocols = ["zab"]
+[cluster]
+nodes = 1
+fsync = "10ms"
+[workload]
+kind = "kv"
+clients = 1
+[[faults]]
+name = "first"
+kind = "crash"
+at = "500ms"
+node = "n1"
+for = "100ms"
+[[faults]]
+name = "again"
+kind = "crash"
+on = "first ends"
+after = "5ms"
+node = "n1"
+for = "100ms"
+"""
+
+
+@pytest.mark.parametrize("seed", [8, 17, 18])
+def test_a_cluster_of_one_that_loses_power_while_it_writes_its_epochs_starts_again(seed: int) -> None:
+    """Once it wrote both in one sync, and each of these seeds kept the newer one alone."""
+    alone = run(ALONE, "zab/log", seed=seed)
+    assert alone.result.status == "as expected", alone.result.notes
 
 
 @pytest.mark.parametrize("name", MUTANTS)
@@ -117,6 +155,7 @@ def read(seen: int) -> Packet:
 
 def test_a_session_is_refused_by_a_server_that_is_behind_what_it_has_seen() -> None:
     cluster = Cluster(("n1",), lambda id: LocalZab(id, ("n1",), Parameters()))
+    cluster.ring("n1", SYNCED)
     cluster.ask("c1", 1, Command("write", "x", 5), "n1")
     cluster.wire += [read(seen=1), read(seen=2)]
     cluster.drain()
@@ -128,6 +167,56 @@ def test_a_server_without_a_leader_answers_no_read() -> None:
     cluster.wire = [read(seen=0)]
     cluster.drain()
     assert [answer.message for answer in cluster.answers if answer.to == "c2"] == [Refusal(1)]
+
+
+@pytest.mark.parametrize("node", [LocalZab, SyncZab])
+def test_a_server_that_starts_again_is_read_when_it_knows_what_is_committed_and_not_before(
+    node: type[LocalZab],
+) -> None:
+    """From UPTODATE on, as in ZooKeeper: until then it has delivered nothing, whatever its history holds."""
+    servers = Servers(node, Parameters())
+    servers.settle()
+    assert servers.elect(IDS) == "n3"
+    servers.write("n3")
+    servers.answers.clear()
+    servers.wire = [packet for packet in servers.wire if "n1" not in (packet.sender, packet.to)]
+    servers.start("n1")
+    deliver_until(servers, AckLD)
+    assert servers.zab("n1").phase is Phase.BROADCAST
+    ask(servers)
+    assert [answer.message for answer in servers.answers] == [Refusal(1, "n3")]
+    deliver_until(servers, CommitLD)
+    ask(servers)
+    assert [answer.message for answer in servers.answers[1:]] == [Refusal(1, "n3")]
+    servers.settle()
+    ask(servers)
+    servers.settle()
+    assert [answer.message for answer in servers.answers[2:]] == [Answer(1, 1, position=1)]
+    servers.away = frozenset({"n1"})
+    servers.tick(["n1"], 6)
+    ask(servers)
+    assert isinstance(servers.answers[-1].message, Refusal)
+
+
+def ask(servers: Servers) -> None:
+    servers.wire.append(read(seen=0))
+    servers.deliver(read(seen=0))
+
+
+def deliver_until(servers: Servers, kind: type[Message]) -> None:
+    """Go on until a message of this type is the next to be delivered."""
+    for _ in range(100):
+        if servers.wire and isinstance(servers.wire[0].message, kind):
+            return
+        if SYNCED in servers.timers["n1"]:
+            servers.happen("n1", SYNCED)
+        elif servers.wire:
+            servers.happen(servers.wire[0].to)
+        elif servers.backlog["n1"]:
+            servers.catch_up("n1")
+        else:
+            servers.happen("n1", TICK)
+    raise AssertionError(f"no {kind.__name__} was sent")
 
 
 def test_a_sync_waits_for_what_its_leader_has_proposed() -> None:
@@ -170,12 +259,16 @@ def test_a_vote_is_for_the_newest_epoch_then_the_newest_history_then_the_highest
         assert not server._is_better(worse, worse)
 
 
-def test_a_cluster_of_one_leads_at_once_and_answers() -> None:
+def test_a_cluster_of_one_leads_when_its_epoch_is_on_disk_and_answers() -> None:
     cluster = Cluster(("n1",), lambda id: Zab(id, ("n1",), Parameters()))
+    assert cluster.disks["n1"].records == {"incarnation": 1, "accepted epoch": 1}
+    cluster.ring("n1", SYNCED)
+    assert cluster.disks["n1"].records["current epoch"] == 1
     cluster.ask("c1", 1, Command("write", "x", 5), "n1")
     cluster.drain()
     assert [answer.message for answer in cluster.answers] == [Answer(1, 5, position=1)]
     cluster.start("n1")
+    cluster.ring("n1", SYNCED)
     cluster.ask("c1", 2, Command("read", "x"), "n1")
     cluster.drain()
     assert cluster.answers[-1].message == Answer(2, 5, position=2)
@@ -204,6 +297,28 @@ def test_names_of_connections_are_never_used_again_not_even_after_a_restart() ->
         assert not names or min(fresh) > max(names)
         names |= fresh
         saved = Saved({"incarnation": node.incarnation})
+
+
+def test_a_late_copy_of_an_opening_makes_no_connection_to_nobody() -> None:
+    servers = Servers(Zab, Parameters())
+    openings: list[Packet] = []
+    while not openings:
+        servers.happen(servers.wire[0].to)
+        openings = [packet for packet in servers.wire if packet.sender == "n1" and isinstance(packet.message, CEpoch)]
+    late = openings[0]
+    servers.settle()
+    leader = servers.zab("n3")
+    assert set(leader.channels) == {"n1", "n2"}
+    servers.away = frozenset({"n1"})
+    servers.tick(["n2", "n3"], 6)
+    assert set(leader.channels) == {"n2"}
+    servers.away = frozenset()
+    servers.wire.append(late)
+    servers.deliver(late)
+    assert set(leader.channels) == set(leader.followers) == {"n2"}
+    servers.settle()
+    servers.elect(IDS)
+    assert set(leader.channels) == {"n1", "n2"}
 
 
 def test_nothing_is_said_before_the_start_is_on_disk() -> None:

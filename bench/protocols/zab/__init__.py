@@ -15,14 +15,16 @@ the leader's own history is the one that everybody gets, and a leader that finds
 the paper it would fetch that follower's history.
 
 Both need channels in which nothing is lost, doubled or reordered while they last (section II): `bench.parts.channel`.
-What is durable before what: the accepted epoch before its promise (ACK-E), the history before the current epoch, the
-current epoch before ACK(NEWLEADER), a transaction before its ACK. The second is more than an order of writes, since of
-two writes that no sync has covered a crash may keep either one: the epoch is saved when a timer rings that was set
-behind the history.
+What is durable before what: the accepted epoch before its promise (ACK-E) and before the same epoch is current, the
+history before the current epoch, the current epoch before ACK(NEWLEADER), a transaction before its ACK. What comes
+before the current epoch is more than an order of writes, since of two writes that no sync has covered a crash may keep
+either one: the epoch is saved when a message has come in answer to what was sent behind the other write, or else, by a
+follower and in a cluster of one, when a timer rings that was set behind it.
 
 Modes. ``log``: every operation, a read too, is a transaction, so it is linearizable. ``local``: as in ZooKeeper a
-session's reads are answered by its own server from what it has delivered, and updates alone are transactions, so a read
-can be stale, but a session never goes back (Lev-Ari et al. 2017: ordered sequential consistency). ``sync``: the server
+session's reads are answered by its own server from what it has delivered, once its leader has told it how much of its
+history is committed; updates alone are transactions, so a read can be stale, but a session never goes back (Lev-Ari et
+al. 2017: ordered sequential consistency). ``sync``: the server
 first has its leader bring it up to date; a deposed leader that does not know it yet does that as well, so reads can
 still be stale. Unlike ZooKeeper's, a session sends its updates to the leader itself and not through its server; what it
 has seen travels with its reads instead. Sessions are as in Raft: an operation that is proposed twice takes effect once.

@@ -15,11 +15,12 @@ from bench.protocols.zab.server import Parameters, Phase, Zab
 class LocalZab(Zab):
     """Reads are answered by whoever is asked, from what it has delivered: ZooKeeper's reads.
 
-    A session refuses a server that is behind what it has seen elsewhere, and a server without a leader serves nobody.
+    A session refuses a server that is behind what it has seen elsewhere. A server without a leader serves nobody, nor
+    does one that has not been told yet (UPTODATE) how much of its history is committed.
     """
 
     def _read(self, client: NodeId, m: Request, out: Outbox) -> None:
-        if self.phase is Phase.BROADCAST:
+        if self.serving:
             self._answer_from_memory(client, m, out)
         else:
             self._refuse(client, m, out)
@@ -43,7 +44,7 @@ class SyncZab(LocalZab):
         self.syncs: list[tuple[int, NodeId, int]] = []  # of leaders: what must be delivered first, and who asked
 
     def _read(self, client: NodeId, m: Request, out: Outbox) -> None:
-        if self.phase is not Phase.BROADCAST:
+        if not self.serving:
             self._refuse(client, m, out)
             return
         number = self._fresh()

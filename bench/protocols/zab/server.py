@@ -119,7 +119,9 @@ class Zab(Node):
         self.phase = Phase.DISCOVERY
         self.leader: NodeId | None = None
         self.epoch = 0  # of the leader that we are or follow; 0 until it is known
+        self.serving = False  # what was delivered may be read: it has all that was committed when we joined the epoch
         self.channels: dict[NodeId, Channel] = {}
+        self.opened: dict[NodeId, int] = {}  # by each: the newest connection that was ever accepted
         self.names = 0  # given since the start, to ends of channels and notifications
         self.delivered = 0
         self.store = KeyValue()
@@ -169,6 +171,8 @@ class Zab(Node):
         elif timer == FINALIZE:
             if self.role is Role.LOOKING and self.final is not None:
                 self._decide(self.final, out)
+        elif self.role is Role.LEADING and self.phase is Phase.DISCOVERY:
+            self._synchronise_if_promised(out)
         elif self.role is Role.FOLLOWING and self.phase is Phase.SYNCHRONISATION:
             self._history_is_durable(out)
 
@@ -194,7 +198,7 @@ class Zab(Node):
         """Take a message in its turn, with those that waited for it."""
         channel = self.channels.get(sender)
         if channel is None or not channel.joins(m.stamp):
-            channel = self._accept(sender, m, channel, out)
+            channel = self._accept(sender, m, out)
             if channel is None:
                 return
         for message in channel.receive(m):
@@ -202,12 +206,16 @@ class Zab(Node):
             if self.channels.get(sender) is not channel:  # closed, because of what it said
                 return
 
-    def _accept(self, sender: NodeId, m: Framed, present: Channel | None, out: Outbox) -> Channel | None:
-        """A leader takes a follower's new connection for its only one; anybody else says that there is none."""
+    def _accept(self, sender: NodeId, m: Framed, out: Outbox) -> Channel | None:
+        """A leader takes a follower's new connection for its only one; anybody else says that there is none.
+
+        Names grow, so what is not newer than all that we have accepted is the late copy of an opening.
+        """
         opens = m.stamp.target == 0
         if opens and self.role is Role.LOOKING:
             return None  # perhaps elected in a moment: the follower will ask again
-        if opens and self.role is Role.LEADING and (present is None or m.stamp.source > present.peer):
+        if opens and self.role is Role.LEADING and m.stamp.source > self.opened.get(sender, 0):
+            self.opened[sender] = m.stamp.source
             self.followers.pop(sender, None)
             self.channels[sender] = self.new_channel(self._fresh(), m.stamp.source)
             return self.channels[sender]
@@ -252,7 +260,7 @@ class Zab(Node):
             case AckLD(epoch):
                 self._on_ack_ld(sender, epoch, out)
             case CommitLD(zxid):
-                self._on_commit(zxid, out)
+                self._on_commit_ld(zxid, out)
             case _:
                 raise TypeError(f"Zab knows no {type(message).__name__}")
 
@@ -273,6 +281,7 @@ class Zab(Node):
             if channel.peer:
                 out.send(peer, Close(channel.peer))
         self.role, self.phase, self.leader, self.epoch = Role.LOOKING, Phase.DISCOVERY, None, 0
+        self.serving = False
         self.channels, self.followers = {}, {}
         self.waiting = {}  # who waits here will ask elsewhere; whether the transaction survives is not ours to say
         self.heard = {}
@@ -378,7 +387,8 @@ class Zab(Node):
         self._accept_epoch(self.epoch, out)
         for follower in self.followers:
             self._send(follower, NewEpoch(self.epoch), out)
-        self._synchronise_if_promised(out)  # a cluster of one
+        if not self.others:  # a cluster of one waits for no promise; but of two writes in one sync a crash keeps either
+            out.set_timer(SYNCED, _AT_ONCE)  # rings when the accepted epoch is on disk
 
     def _accept_epoch(self, epoch: int, out: Outbox) -> None:
         require(epoch > self.accepted_epoch, "accepted epochs only grow")
@@ -421,7 +431,8 @@ class Zab(Node):
         if 1 + sum(follower.promised for follower in self.followers.values()) < self.majority:
             return
         self.phase = Phase.SYNCHRONISATION
-        # Our history is on disk: a promise has come since, and NEWEPOCH left only behind all that was being written.
+        # Our history and the accepted epoch are on disk: a promise has come since, and NEWEPOCH left only behind all
+        # that was being written. So did the timer in a cluster of one.
         self._save_current_epoch(out)
         for id, follower in self.followers.items():
             if follower.last_zxid is not None:
@@ -529,6 +540,7 @@ class Zab(Node):
         self.phase = Phase.BROADCAST
         out.observe("lead", term=self.epoch)
         self._deliver(self.log.last, out)
+        self.serving = True
         for id, follower in self.followers.items():
             if follower.synced:
                 self._send(id, CommitLD(self.last_zxid), out)
@@ -603,8 +615,13 @@ class Zab(Node):
                 if follower.synced:
                     self._send(id, Commit(self._zxid(reached)), out)
 
+    def _on_commit_ld(self, zxid: Zxid, out: Outbox) -> None:
+        """Step f.2.2: the whole history is committed. As from ZooKeeper's UPTODATE on, it may be read."""
+        self._on_commit(zxid, out)
+        self.serving = True
+
     def _on_commit(self, zxid: Zxid, out: Outbox) -> None:
-        """Step f.3.2 (and f.2.2): deliver in order."""
+        """Step f.3.2: deliver in order."""
         require(self.phase is Phase.BROADCAST, "a follower delivers only once its history is its leader's")
         index = self._index(zxid)
         require(self._zxid(index) == zxid, "no commit overtakes its proposal")
