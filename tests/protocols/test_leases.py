@@ -6,10 +6,14 @@ import pytest
 
 from bench.node import Answer, Command, NodeId
 from bench.protocols.multipaxos import (
+    ELECTION,
+    HEARTBEAT,
     PROTOCOL,
     Accept,
     Granted,
+    Heartbeat,
     LeaseMultiPaxos,
+    Nack,
     Parameters,
     Prepare,
     Promise,
@@ -18,7 +22,7 @@ from bench.protocols.multipaxos import (
 )
 from scenarios.units import Duration, Probability
 from tests.bench.runs import run, run_shipped
-from tests.bench.sansio import Cluster
+from tests.bench.sansio import Cluster, Packet
 from tests.protocols.paxos_story import THREE, multipaxos, packet
 
 MS = 1_000
@@ -166,6 +170,84 @@ def test_whoever_has_the_lease_may_stand_again() -> None:
     cluster.ring("n1", "election")
     cluster.drain()
     assert server(cluster, "n1").role is Role.LEADER
+
+
+def elect(cluster: Cluster, candidate: NodeId, voter: NodeId) -> None:
+    """One vote elects it, and what else it has sent before is lost; its first requests for leases are under way."""
+    cluster.ring(candidate, ELECTION)
+    cluster.deliver(packet(cluster, Prepare, candidate, voter))
+    cluster.wire = [p for p in cluster.wire if isinstance(p.message, Promise)]
+    cluster.deliver(packet(cluster, Promise, voter, candidate))
+    assert server(cluster, candidate).role is Role.LEADER
+
+
+def test_a_late_request_of_a_deposed_leader_does_not_take_the_place_of_its_successors_lease() -> None:
+    """n2 has never promised n3's ballot but by granting it a lease; n1, whom it granted one before, stands again."""
+    cluster = Cluster(THREE, lambda id: LeaseMultiPaxos(id, THREE, Parameters()))
+
+    def at(milliseconds: int) -> None:
+        cluster.now = milliseconds * MS
+
+    at(160)
+    elect(cluster, "n1", "n2")
+    cluster.wire.clear()  # n3 hears nothing of it
+    at(200)
+    cluster.ring("n3", ELECTION)  # in vain
+    cluster.wire.clear()
+    at(212)
+    cluster.ring("n1", HEARTBEAT)
+    late = packet(cluster, Renew, "n1", "n2")
+    cluster.deliver(packet(cluster, Heartbeat, "n1", "n3"))
+    cluster.deliver(packet(cluster, Nack, "n3", "n1"))
+    assert server(cluster, "n1").role is Role.FOLLOWER
+    at(364)
+    elect(cluster, "n3", "n1")
+    cluster.deliver(packet(cluster, Renew, "n3", "n2"))
+    cluster.deliver(packet(cluster, Granted, "n2", "n3"))
+    assert reads_from_memory(cluster, "n3")
+    cluster.wire = [late]  # and from now on nobody hears of n3
+    cluster.deliver(late)
+    cluster.wire.clear()
+    at(508)
+    cluster.ring("n1", ELECTION)
+    cluster.deliver(packet(cluster, Prepare, "n1", "n2"))
+    assert reads_from_memory(cluster, "n3")
+    assert not any(isinstance(p.message, Promise) for p in cluster.wire)
+
+
+def test_a_leader_that_grants_its_successor_a_lease_does_not_take_it_back() -> None:
+    """The request for the lease is the first that n1 hears of n2, and an alarm that was due already still rings."""
+    parameters = Parameters(lease=Duration(600 * MS))
+    cluster = Cluster(THREE, lambda id: LeaseMultiPaxos(id, THREE, parameters))
+    cluster.now = 700 * MS
+    elect(cluster, "n1", "n3")
+    cluster.wire.clear()
+    elect(cluster, "n2", "n3")
+    heartbeat = packet(cluster, Heartbeat, "n2", "n1")
+    cluster.deliver(packet(cluster, Renew, "n2", "n1"))
+    cluster.deliver(packet(cluster, Granted, "n1", "n2"))
+    cluster.timers["n1"].add(HEARTBEAT)
+    cluster.ring("n1", HEARTBEAT)
+    cluster.deliver(heartbeat)
+    cluster.wire.clear()
+    assert server(cluster, "n1").role is Role.FOLLOWER
+    cluster.now += 200 * MS
+    cluster.ring("n1", ELECTION)
+    assert reads_from_memory(cluster, "n2")
+    assert not any(isinstance(p.message, Prepare) for p in cluster.wire)
+
+
+def test_what_went_with_a_grant_is_remembered_when_the_grant_is_not() -> None:
+    """A restarted acceptor grants leases in the ballot of the grant that it has forgotten, and in higher ones."""
+    for ballot, granted in ((3, False), (5, True), (7, True)):
+        cluster = Cluster(THREE, lambda id: LeaseMultiPaxos(id, THREE, Parameters()))
+        cluster.wire = [Packet("n3", "n2", Renew(5, 0))]
+        cluster.deliver(cluster.wire[0])
+        assert [p.message for p in cluster.wire] == [Granted(5, 0)]
+        cluster.start("n2")
+        cluster.wire = [Packet("n1", "n2", Renew(ballot, 0))]
+        cluster.deliver(cluster.wire[0])
+        assert bool(cluster.wire) == granted
 
 
 def test_a_longer_lease_makes_the_stated_bound_longer() -> None:

@@ -4,15 +4,30 @@ from __future__ import annotations
 
 import pytest
 
-from bench.node import Command, NodeId, Outbox, RequirementBroken
+from bench.node import Answer, CancelTimer, Command, NodeId, Outbox, RequirementBroken
 from bench.parts.ballot import ballot_above, highest
 from bench.parts.chosen import Chosen
 from bench.parts.machine import MachineState
-from bench.protocols.multipaxos import Accept, Heartbeat, Learn, MultiPaxos, Nack, Parameters, Prepare, PValue, State
+from bench.protocols.multipaxos import (
+    ELECTION,
+    HEARTBEAT,
+    Accept,
+    Heartbeat,
+    Learn,
+    LeaseMultiPaxos,
+    MultiPaxos,
+    Nack,
+    Parameters,
+    Prepare,
+    Promise,
+    PValue,
+    Role,
+    State,
+)
 from checkers import Outcome
 from tests.bench.runs import REGISTRY, ROOT, run, run_shipped, with_protocol
 from tests.bench.sansio import Packet
-from tests.protocols.paxos_story import multipaxos
+from tests.protocols.paxos_story import multipaxos, packet
 
 SHIPPED = ("bad-network", "bridge", "partition-leader", "pause-leader", "restart-everybody", "steady", "trimmed-log")
 MS = 1_000_000
@@ -40,6 +55,47 @@ def test_random_faults_break_no_promise(column: str, nodes: int) -> None:
     for seed in range(3):
         seen = run_shipped("random-faults", column, seed, (f"cluster.nodes={nodes}",))
         assert seen.result.status == "as expected", (seed, seen.result.notes)
+
+
+def test_a_leader_does_not_stand_against_itself_in_a_run_that_said_so() -> None:
+    """A candidate was paused: its promises came before its alarm, and writes before the alarm's cancelling."""
+    seen = run_shipped("random-faults", "multipaxos/log", 1937, ("cluster.nodes=3",))
+    assert seen.result.status == "as expected", seen.result.notes
+
+
+@pytest.mark.parametrize("node", [MultiPaxos, LeaseMultiPaxos])
+def test_an_alarm_that_rings_before_it_is_cancelled_means_nothing_to_a_leader(node: type[MultiPaxos]) -> None:
+    """The effects of a handler wait for its writes, and whatever rings meanwhile rings."""
+    cluster = multipaxos(node=node)
+    cluster.now = 200_000
+    cluster.ring("n1", ELECTION)
+    cluster.deliver(packet(cluster, Prepare, "n1", "n2"))
+    effects = cluster.delivering(packet(cluster, Promise, "n2", "n1"))
+    assert CancelTimer(ELECTION) in effects
+    assert cluster.ring("n1", ELECTION) == []
+    leader = cluster.nodes["n1"]
+    assert isinstance(leader, MultiPaxos)
+    assert leader.role is Role.LEADER
+
+
+def test_a_follower_that_has_led_minds_no_alarm_of_that_time() -> None:
+    cluster = multipaxos()
+    cluster.ring("n1", ELECTION)
+    cluster.drain()
+    cluster.wire = [Packet("n2", "n1", Prepare(10, 1))]
+    assert CancelTimer(HEARTBEAT) in cluster.delivering(cluster.wire[0])
+    assert cluster.ring("n1", HEARTBEAT) == []
+
+
+def test_a_late_copy_of_an_operation_does_not_cost_a_client_the_answer_to_its_next() -> None:
+    cluster = multipaxos()
+    cluster.ring("n1", ELECTION)
+    cluster.drain()
+    copy = cluster.ask("c1", 1, Command("write", "x", 1), "n1")
+    cluster.deliver(cluster.ask("c1", 2, Command("write", "x", 2), "n1"))
+    cluster.deliver(copy)
+    cluster.drain()
+    assert [p.message for p in cluster.answers] == [Answer(2, 2)]
 
 
 def latencies(column: str, fsync: int) -> set[int]:

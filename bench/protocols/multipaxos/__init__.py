@@ -11,7 +11,8 @@ Every node is proposer, acceptor and learner at once. Here: the leader's electio
 for whoever is preempted (PMMC §3.1), so that duels end; promises and accepted values that are durable before they are
 told; learning by a piggybacked watermark, below which everything is chosen; a replica that has missed something asks
 for it, and a promise hands over what its acceptor knows to be chosen; client sessions; snapshots. Not here: other
-memberships (PMMC §4.5), and, but for leases, a leader that gives up when it hears from no majority.
+memberships (PMMC §4.5), and, but for leases, a leader that gives up when it hears from no majority: nothing answers an
+idle heartbeat. So, but for leases, one that is heard and hears nobody leads for as long as its links stay so.
 
 Snapshots (PMMC §4.2; Chandra, Griesemer & Redstone, "Paxos Made Live", 2007, §5.5). Every so many slots a replica puts
 its state on disk, with the table of sessions, and forgets what it has accepted and learnt up to there; each does so

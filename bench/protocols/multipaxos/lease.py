@@ -1,20 +1,24 @@
 """Multi-Paxos whose leader answers reads from memory while it holds a lease.
 
 Chandra, Griesemer & Redstone, "Paxos Made Live", 2007, §5.2; leases are Gray & Cheriton's, 1989. An acceptor that
-grants one promises nothing to anybody else until it has run out on its own clock. While a majority's grants run nobody
-else can lead, so nothing is chosen that the leader has not proposed, and what it has executed is the newest there is.
+grants one has promised its leader's ballot, on disk, and promises nothing to anybody else until it has run out on its
+own clock. While a majority's grants run nobody else can be elected, so nothing is chosen that the leader has not
+proposed, and what it has executed is the newest there is.
 
 The clocks of two machines are never compared. The acceptor counts from when it was asked, and so from later than the
 leader, which counts from before it asks and for a shorter time, in case its clock is the slower one. Whether the lease
 still runs is looked up when a read is answered: an answer that leaves later, since its process was paused then, was
 right when it was made, and that was while its client waited.
 
-A leader whose lease has run out gives up when it has had no new one for the time of an election. Otherwise it could
-keep a few acceptors from promising anything to somebody whom a majority hears, and nobody would lead for ever.
+A leader gives up when what a majority has granted it was asked for longer ago than a lease lasts, and longer than the
+longest election timeout. Otherwise it could keep a few acceptors from promising anything to somebody whom a majority
+hears, and nobody would lead for ever.
 
 A leader begins to answer from memory when it has executed all that it found when it was elected: what its predecessor
 has acknowledged is among that. Without a lease a read is a command like any other. Grants are not on disk: an acceptor
-that has been restarted promises nothing to anybody for as long as a lease lasts.
+that has been restarted grants what it is asked for, but for as long as a lease lasts it promises nothing to anybody who
+has not been granted a new one. The promises that went with the forgotten grants it remembers, so whoever it grants one
+now leads in the same ballot or in a higher one.
 """
 
 from __future__ import annotations
@@ -70,10 +74,7 @@ class LeaseMultiPaxos(MultiPaxos):
 
     def on_timer(self, timer: str, now: int, out: Outbox) -> None:
         self.now = now
-        if timer == ELECTION and not self._may_promise(self.me):
-            out.set_timer(ELECTION, self.parameters.election_timeout)
-        else:
-            super().on_timer(timer, now, out)
+        super().on_timer(timer, now, out)
 
     # --------------------------------------------------------------------------------------------------------- granting
 
@@ -85,13 +86,25 @@ class LeaseMultiPaxos(MultiPaxos):
         self.granted_to, self.granted_until = leader, self.now + self.parameters.lease
 
     def _may_promise(self, candidate: NodeId) -> bool:
-        """To whom the lease was granted stands for election only when it does not use it any more."""
+        """To whom the lease was granted stands for election only when it does not use it any more.
+
+        It stands in a higher ballot than that of the lease, which was promised, and ballots grow: it has given that up.
+        """
         return candidate == self.granted_to or self.now >= self.granted_until
 
     def _on_renew(self, leader: NodeId, m: Renew, out: Outbox) -> None:
-        if m.ballot >= self.promised:  # else somebody may lead already who knows nothing of this lease
-            self._grant(leader)
-            out.send(leader, Granted(m.ballot, m.asked))
+        """Who grants has promised: a late request of a deposed leader must not take the place of its successor's.
+
+        Whoever asks in a higher ballot than that of a grant that still runs, or is forgotten, has been elected since; a
+        majority was no longer bound by that grant, and so nobody reads under it.
+        """
+        if m.ballot < self.promised:
+            return  # somebody may lead already who knows nothing of this lease
+        if m.ballot > self.promised:
+            self._yield_to(m.ballot, out)
+            self._promise(m.ballot, out)
+        self._grant(leader)
+        out.send(leader, Granted(m.ballot, m.asked))
 
     def _on_prepare(self, candidate: NodeId, m: Prepare, out: Outbox) -> None:
         if m.ballot < self.promised or self._may_promise(candidate):
@@ -100,6 +113,9 @@ class LeaseMultiPaxos(MultiPaxos):
     # ---------------------------------------------------------------------------------------------------------- holding
 
     def _campaign(self, out: Outbox) -> None:
+        if not self._may_promise(self.me):
+            out.set_timer(ELECTION, self.parameters.election_timeout)
+            return
         self.asked, self.since = {}, self.now
         super()._campaign(out)
 

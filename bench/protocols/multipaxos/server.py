@@ -220,10 +220,11 @@ class MultiPaxos(Node):
                 raise TypeError(f"Multi-Paxos knows no {type(message).__name__}")
 
     def on_timer(self, timer: str, now: int, out: Outbox) -> None:
-        if timer == ELECTION:
-            self._campaign(out)
-        elif self.role is Role.LEADER:
+        """A timer that was cancelled or set anew can still ring: the effect may be waiting for an earlier write."""
+        if timer == HEARTBEAT and self.role is Role.LEADER:
             self._heartbeat(out)
+        elif timer == ELECTION and self.role is not Role.LEADER:
+            self._campaign(out)
 
     # ------------------------------------------------------------------------------------------------- phase 1: leading
 
@@ -529,9 +530,13 @@ class MultiPaxos(Node):
         answer = self.machine.answer(m)
         if answer is not None:
             out.send(client, answer)
-        elif not self.machine.is_stale(m):
+        elif not self._has_gone_on(m):
             self.waiting[m.session] = (m.sequence, client)
             self._propose((m,), out)
+
+    def _has_gone_on(self, m: Request) -> bool:
+        """Whether this is a late copy: it must not take the place of what its client waits for by now."""
+        return self.machine.is_stale(m) or m.sequence < self.waiting.get(m.session, (0, ""))[0]
 
 
 @lru_cache(maxsize=4096)
