@@ -42,10 +42,10 @@ from bench.node import (
     Span,
     require,
 )
-from bench.parts.keyvalue import OPERATIONS, KeyValue
+from bench.parts.keyvalue import OPERATIONS
 from bench.parts.log import Log
+from bench.parts.machine import StateMachine
 from bench.parts.quorum import majority, reached_by_majority
-from bench.parts.sessions import Sessions
 from bench.protocol import Mode, Protocol
 
 ELECTION, HEARTBEAT = "election", "heartbeat"
@@ -156,8 +156,7 @@ class Raft(Node):
         self.leader: NodeId | None = None
         self.commit_index = 0
         self.last_applied = 0
-        self.store = KeyValue()
-        self.sessions = Sessions()
+        self.machine = StateMachine()
         # Of candidates
         self.votes: set[NodeId] = set()
         # Of leaders
@@ -386,17 +385,17 @@ class Raft(Node):
         self._propose(client, m, out)
 
     def _answer_from_memory(self, client: NodeId, m: Request, out: Outbox) -> None:
-        out.send(client, Answer(m.sequence, self.store.read(m.command.key), position=self.last_applied))
+        out.send(client, Answer(m.sequence, self.machine.store.read(m.command.key), position=self.last_applied))
 
     def _propose(self, client: NodeId, m: Request, out: Outbox) -> None:
         if self.role is not Role.LEADER:
             out.send(client, Refusal(m.sequence, self.leader))
             return
-        answer = self.sessions.answer(m.session, m.sequence)
+        answer = self.machine.answer(m)
         if answer is not None:
             out.send(client, answer)
             return
-        if self.sessions.is_stale(m.session, m.sequence):
+        if self.machine.is_stale(m):
             return
         self._append((Entry(self.term, m.session, m.sequence, m.command),), out)
         self.waiting[self.log.last] = (client, m.sequence)
@@ -407,19 +406,16 @@ class Raft(Node):
 
     def _apply(self, index: int, out: Outbox) -> None:
         entry = self.log[index]
-        if self.sessions.has_applied(entry.session, entry.sequence):
+        if entry.command is None:
+            out.observe("decide", entry.term, index, digest(entry))
+            return
+        request = Request(entry.session, entry.sequence, entry.command)
+        answer, took_effect = self.machine.execute(request, index)
+        if not took_effect:  # it was proposed twice
             out.observe("skip", slot=index, digest=f"{entry.session}#{entry.sequence}")
         out.observe("decide", entry.term, index, digest(entry))
-        if entry.command is None:
-            return
-        if self.sessions.is_stale(entry.session, entry.sequence):
-            return
-        answer = self.sessions.answer(entry.session, entry.sequence)
-        if answer is None:  # else it was proposed twice, and has taken effect
-            answer = self.store.apply(entry.sequence, entry.command, index)
-            self.sessions.record(entry.session, answer)
         asked = self.waiting.pop(index, None)
-        if asked is not None:
+        if asked is not None and answer is not None:
             out.send(asked[0], answer)
 
 

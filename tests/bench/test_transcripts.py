@@ -130,6 +130,6 @@ def test_a_retried_operation_is_answered_again_and_applied_once() -> None:
     story.ask("c1", 2, write(2), "n1")
     story.settle()
     story.ask("c1", 1, cas, "n1")
-    assert story.raft("n1").store.read("x") == 2
+    assert story.raft("n1").machine.store.read("x") == 2
     assert len(story.cluster.answers) == 4
     story.check("retried-operation")
