@@ -7,12 +7,15 @@ as complete as its own, there is one leader per term and it holds everything tha
 all commands in its log, copies them to the others, and calls an entry committed once a majority has it on disk.
 
 Here: elections (§5.2, §5.4.1), replication with fast backing up (§5.3), the commit rule for entries of earlier terms
-(§5.4.2), a no-op at the start of a term (§8), client sessions (§8, thesis §6.3), and state that is durable before any
-promise that rests on it. Not here: log compaction (§7), membership changes (§6), PreVote and leases (thesis §6.4 and
-§9.6).
+(§5.4.2), a no-op at the start of a term (§8), client sessions (§8, thesis §6.3), leaders that step down when a majority
+does not answer (thesis §6.2), and state that is durable before any promise that rests on it. Not here: log compaction
+(§7), membership changes (§6), leases (thesis §6.4), PreVote (thesis §9.6), and followers that turn candidates away
+while they hear from a leader (thesis §4.2.3): a node that is heard but hears nobody stands again and again, and deposes
+whoever leads.
 
 Modes. ``log``: a read is an entry like any other, so it is linearizable. ``leader-local``: whoever believes to be the
-leader answers reads from memory; a deposed leader does not know that it is one, so reads can be stale.
+leader answers reads from memory; a deposed leader does not know it until it hears of its successor or misses its
+followers' answers, so reads can be stale.
 ``follower-local``: every server answers reads from memory. ``follower-session``: it first catches up with what the
 session has seen, so a session never goes back, although others may be ahead of it: ZooKeeper's guarantee.
 
@@ -161,6 +164,8 @@ class Raft(Node):
         self.votes: set[NodeId] = set()
         # Of leaders
         self.progress: dict[NodeId, Progress] = {}
+        self.answered: set[NodeId] = set()  # since we looked last whether it is a majority
+        self.heartbeats = 0  # since then
         self.waiting: dict[int, tuple[NodeId, int]] = {}  # log index -> who asked, and for which operation
 
     # ----------------------------------------------------------------------------------------------------------- events
@@ -190,7 +195,7 @@ class Raft(Node):
         if timer == ELECTION:
             self._campaign(out)
         elif self.role is Role.LEADER:
-            self._heartbeat(out)
+            self._go_on_leading(out)
 
     # -------------------------------------------------------------------------------------------------------- elections
 
@@ -239,6 +244,7 @@ class Raft(Node):
             return
         self.role, self.leader = Role.LEADER, self.me
         self.progress = {other: Progress(self.log.last + 1) for other in self.others}
+        self.answered, self.heartbeats = set(), 0
         self.waiting = {}
         out.observe("lead", term=self.term)
         out.cancel_timer(ELECTION)
@@ -249,20 +255,41 @@ class Raft(Node):
     def _follow(self, term: int, out: Outbox) -> None:
         """Rules for all servers (§5.1): a newer term makes everybody a follower without a vote."""
         require(term > self.term, "terms only grow")
-        self.term, self.voted_for, self.leader = term, None, None
+        self.term, self.voted_for = term, None
         self._save_vote(out)
+        self._step_down(out)
+
+    def _step_down(self, out: Outbox) -> None:
+        """A follower again, of nobody so far."""
+        self.leader = None
         if self.role is Role.LEADER:
             out.cancel_timer(HEARTBEAT)
             out.set_timer(ELECTION, self.parameters.election_timeout)
             self.waiting = {}  # who waits here will ask elsewhere; whether the command survives is not ours to say
         if self.role is not Role.FOLLOWER:
             self.role = Role.FOLLOWER
-            out.observe("follow", term=term)
+            out.observe("follow", term=self.term)
 
     def _save_vote(self, out: Outbox) -> None:
         out.save("term and vote", (self.term, self.voted_for))
 
     # ------------------------------------------------------------------------------------------------------ replication
+
+    def _go_on_leading(self, out: Outbox) -> None:
+        """The next heartbeat, unless an election timeout has passed without a majority's answers (thesis §6.2).
+
+        Then perhaps nothing reaches this leader; but all may still hear it, so that nobody else would ever stand. The
+        time is the longest that a follower waits, counted in heartbeats and not on the clock: a pause, however long,
+        counts as one, and what has arrived meanwhile is handled before the next.
+        """
+        self.heartbeats += 1
+        timing = self.parameters
+        if self.heartbeats * timing.heartbeat.high >= timing.election_timeout.high:
+            if 1 + len(self.answered) < self.majority:
+                self._step_down(out)
+                return
+            self.answered, self.heartbeats = set(), 0
+        self._heartbeat(out)
 
     def _heartbeat(self, out: Outbox) -> None:
         for other in self.others:
@@ -337,6 +364,7 @@ class Raft(Node):
             self._follow(m.term, out)
         if self.role is not Role.LEADER or m.term < self.term:
             return
+        self.answered.add(follower)
         progress = self.progress[follower]
         if m.match is not None:
             if m.match > progress.match:
