@@ -9,6 +9,7 @@ sent or kept instead of the commands.
 from __future__ import annotations
 
 import hashlib
+from typing import NamedTuple
 
 import msgspec
 
@@ -32,6 +33,16 @@ class MachineState(msgspec.Struct, frozen=True, gc=False):
 EMPTY = MachineState()
 
 
+class Executed(NamedTuple):
+    """What came of a request: its answer, None if it is stale, and whether it took effect now.
+
+    One that did not is a repetition, or stale, and has been left out: its replica announces that it skips it.
+    """
+
+    answer: Answer | None
+    took_effect: bool
+
+
 class StateMachine:
     """A store and the sessions of its clients."""
 
@@ -52,19 +63,16 @@ class StateMachine:
         """Whether its client has gone on to another operation, so that this one must not be carried out any more."""
         return self.sessions.is_stale(request.session, request.sequence)
 
-    def has_executed(self, request: Request) -> bool:
-        """Whether `execute` would only repeat an answer, or give none."""
-        return self.sessions.has_applied(request.session, request.sequence)
-
-    def execute(self, request: Request, position: int = 0) -> Answer | None:
-        """Carry it out, as number ``position``, unless that has been done; the answer, or None for a stale request."""
+    def execute(self, request: Request, position: int = 0) -> Executed:
+        """Carry it out, as number ``position``, unless that has been done or its client has gone on."""
         if self.is_stale(request):
-            return None
+            return Executed(None, False)
         answer = self.answer(request)
-        if answer is None:
-            answer = self.store.apply(request.sequence, request.command, position)
-            self.sessions.record(request.session, answer)
-        return answer
+        if answer is not None:
+            return Executed(answer, False)
+        answer = self.store.apply(request.sequence, request.command, position)
+        self.sessions.record(request.session, answer)
+        return Executed(answer, True)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, StateMachine) and (self.store, self.sessions) == (other.store, other.sessions)

@@ -31,11 +31,6 @@ class Sessions:
         newest = self._newest.get(session)
         return newest is not None and newest.sequence > sequence
 
-    def has_applied(self, session: str, sequence: int) -> bool:
-        """Whether this operation has taken effect, or never will."""
-        newest = self._newest.get(session)
-        return newest is not None and newest.sequence >= sequence
-
     def record(self, session: str, answer: Answer) -> None:
         self._newest[session] = answer
 

@@ -416,12 +416,12 @@ class Paxos(Node):
             self._pause(out)  # all who have lost this instance begin the next one now
 
     def _execute(self, instance: int, value: Value, out: Outbox) -> None:
-        for request in value:
-            if self.machine.has_executed(request):
+        executed = [self.machine.execute(request) for request in value]
+        for request, (_, took_effect) in zip(value, executed, strict=True):
+            if not took_effect:
                 out.observe("skip", slot=instance, digest=f"{request.session}#{request.sequence}")
         out.observe("decide", slot=instance, digest=digest(value))
-        for request in value:
-            answer = self.machine.execute(request)
+        for request, (answer, _) in zip(value, executed, strict=True):
             wanted = self.wanted.get(request.session)
             if wanted is not None and wanted.sequence <= request.sequence:
                 del self.wanted[request.session]

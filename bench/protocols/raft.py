@@ -7,12 +7,15 @@ as complete as its own, there is one leader per term and it holds everything tha
 all commands in its log, copies them to the others, and calls an entry committed once a majority has it on disk.
 
 Here: elections (§5.2, §5.4.1), replication with fast backing up (§5.3), the commit rule for entries of earlier terms
-(§5.4.2), a no-op at the start of a term (§8), client sessions (§8, thesis §6.3), and state that is durable before any
-promise that rests on it. Not here: log compaction (§7), membership changes (§6), PreVote and leases (thesis §6.4 and
-§9.6).
+(§5.4.2), a no-op at the start of a term (§8), client sessions (§8, thesis §6.3), leaders that step down when a majority
+does not answer (thesis §6.2), and state that is durable before any promise that rests on it. Not here: log compaction
+(§7), membership changes (§6), leases (thesis §6.4), PreVote (thesis §9.6), and followers that turn candidates away
+while they hear from a leader (thesis §4.2.3): a node that is heard but hears nobody stands again and again, and deposes
+whoever leads.
 
 Modes. ``log``: a read is an entry like any other, so it is linearizable. ``leader-local``: whoever believes to be the
-leader answers reads from memory; a deposed leader does not know that it is one, so reads can be stale.
+leader answers reads from memory; a deposed leader does not know it until it hears of its successor or misses its
+followers' answers, so reads can be stale.
 ``follower-local``: every server answers reads from memory. ``follower-session``: it first catches up with what the
 session has seen, so a session never goes back, although others may be ahead of it: ZooKeeper's guarantee.
 
@@ -43,10 +46,10 @@ from bench.node import (
     Span,
     require,
 )
-from bench.parts.keyvalue import OPERATIONS, KeyValue
+from bench.parts.keyvalue import OPERATIONS
 from bench.parts.log import Log
+from bench.parts.machine import StateMachine
 from bench.parts.quorum import majority, reached_by_majority
-from bench.parts.sessions import Sessions
 from bench.protocol import Mode, Protocol
 
 ELECTION, HEARTBEAT = "election", "heartbeat"
@@ -157,12 +160,13 @@ class Raft(Node):
         self.leader: NodeId | None = None
         self.commit_index = 0
         self.last_applied = 0
-        self.store = KeyValue()
-        self.sessions = Sessions()
+        self.machine = StateMachine()
         # Of candidates
         self.votes: set[NodeId] = set()
         # Of leaders
         self.progress: dict[NodeId, Progress] = {}
+        self.answered: set[NodeId] = set()  # since we looked last whether it is a majority
+        self.heartbeats = 0  # since then
         self.waiting: dict[int, tuple[NodeId, int]] = {}  # log index -> who asked, and for which operation
 
     # ----------------------------------------------------------------------------------------------------------- events
@@ -192,7 +196,7 @@ class Raft(Node):
         if timer == ELECTION:
             self._campaign(out)
         elif self.role is Role.LEADER:
-            self._heartbeat(out)
+            self._go_on_leading(out)
 
     # -------------------------------------------------------------------------------------------------------- elections
 
@@ -241,6 +245,7 @@ class Raft(Node):
             return
         self.role, self.leader = Role.LEADER, self.me
         self.progress = {other: Progress(self.log.last + 1) for other in self.others}
+        self.answered, self.heartbeats = set(), 0
         self.waiting = {}
         out.observe("lead", term=self.term)
         out.cancel_timer(ELECTION)
@@ -251,20 +256,41 @@ class Raft(Node):
     def _follow(self, term: int, out: Outbox) -> None:
         """Rules for all servers (§5.1): a newer term makes everybody a follower without a vote."""
         require(term > self.term, "terms only grow")
-        self.term, self.voted_for, self.leader = term, None, None
+        self.term, self.voted_for = term, None
         self._save_vote(out)
+        self._step_down(out)
+
+    def _step_down(self, out: Outbox) -> None:
+        """A follower again, of nobody so far."""
+        self.leader = None
         if self.role is Role.LEADER:
             out.cancel_timer(HEARTBEAT)
             out.set_timer(ELECTION, self.parameters.election_timeout)
             self.waiting = {}  # who waits here will ask elsewhere; whether the command survives is not ours to say
         if self.role is not Role.FOLLOWER:
             self.role = Role.FOLLOWER
-            out.observe("follow", term=term)
+            out.observe("follow", term=self.term)
 
     def _save_vote(self, out: Outbox) -> None:
         out.save("term and vote", (self.term, self.voted_for))
 
     # ------------------------------------------------------------------------------------------------------ replication
+
+    def _go_on_leading(self, out: Outbox) -> None:
+        """The next heartbeat, unless an election timeout has passed without a majority's answers (thesis §6.2).
+
+        Then perhaps nothing reaches this leader; but all may still hear it, so that nobody else would ever stand. The
+        time is the longest that a follower waits, counted in heartbeats and not on the clock: a pause, however long,
+        counts as one, and what has arrived meanwhile is handled before the next.
+        """
+        self.heartbeats += 1
+        timing = self.parameters
+        if self.heartbeats * timing.heartbeat.high >= timing.election_timeout.high:
+            if 1 + len(self.answered) < self.majority:
+                self._step_down(out)
+                return
+            self.answered, self.heartbeats = set(), 0
+        self._heartbeat(out)
 
     def _heartbeat(self, out: Outbox) -> None:
         for other in self.others:
@@ -339,6 +365,7 @@ class Raft(Node):
             self._follow(m.term, out)
         if self.role is not Role.LEADER or m.term < self.term:
             return
+        self.answered.add(follower)
         progress = self.progress[follower]
         if m.match is not None:
             if m.match > progress.match:
@@ -387,17 +414,17 @@ class Raft(Node):
         self._propose(client, m, out)
 
     def _answer_from_memory(self, client: NodeId, m: Request, out: Outbox) -> None:
-        out.send(client, Answer(m.sequence, self.store.read(m.command.key), position=self.last_applied))
+        out.send(client, Answer(m.sequence, self.machine.store.read(m.command.key), position=self.last_applied))
 
     def _propose(self, client: NodeId, m: Request, out: Outbox) -> None:
         if self.role is not Role.LEADER:
             out.send(client, Refusal(m.sequence, self.leader))
             return
-        answer = self.sessions.answer(m.session, m.sequence)
+        answer = self.machine.answer(m)
         if answer is not None:
             out.send(client, answer)
             return
-        if self.sessions.is_stale(m.session, m.sequence):
+        if self.machine.is_stale(m):
             return
         self._append((Entry(self.term, m.session, m.sequence, m.command),), out)
         self.waiting[self.log.last] = (client, m.sequence)
@@ -408,19 +435,16 @@ class Raft(Node):
 
     def _apply(self, index: int, out: Outbox) -> None:
         entry = self.log[index]
-        if self.sessions.has_applied(entry.session, entry.sequence):
+        if entry.command is None:
+            out.observe("decide", entry.term, index, digest(entry))
+            return
+        request = Request(entry.session, entry.sequence, entry.command)
+        answer, took_effect = self.machine.execute(request, index)
+        if not took_effect:  # it was proposed twice
             out.observe("skip", slot=index, digest=f"{entry.session}#{entry.sequence}")
         out.observe("decide", entry.term, index, digest(entry))
-        if entry.command is None:
-            return
-        if self.sessions.is_stale(entry.session, entry.sequence):
-            return
-        answer = self.sessions.answer(entry.session, entry.sequence)
-        if answer is None:  # else it was proposed twice, and has taken effect
-            answer = self.store.apply(entry.sequence, entry.command, index)
-            self.sessions.record(entry.session, answer)
         asked = self.waiting.pop(index, None)
-        if asked is not None:
+        if asked is not None and answer is not None:
             out.send(asked[0], answer)
 
 

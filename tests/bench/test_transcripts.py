@@ -5,8 +5,8 @@ AFTERSHOCK_REGENERATE=1 python -m pytest tests/bench/test_transcripts.py writes 
 
 from __future__ import annotations
 
-from bench.node import Answer, Command
-from bench.protocols.raft import Appended, AppendEntries, Parameters, RequestVote, Vote
+from bench.node import Answer, Command, Refusal, Span
+from bench.protocols.raft import Appended, AppendEntries, Parameters, RequestVote, Role, Vote
 from tests.bench.transcript import Transcript, message
 
 THREE, FIVE = ("n1", "n2", "n3"), ("n1", "n2", "n3", "n4", "n5")
@@ -114,6 +114,37 @@ def test_an_entry_of_an_earlier_term_is_not_committed_by_counting_copies() -> No
     story.check("figure-8")
 
 
+def test_a_leader_that_nobody_answers_steps_down_and_somebody_else_is_elected() -> None:
+    two_heartbeats = Parameters(heartbeat=Span.constant(150_000))  # half of the longest election timeout
+    story = Transcript("A leader that is heard but hears nobody steps down (thesis §6.2)", THREE, two_heartbeats)
+    story.say("n1 leads. With every second heartbeat it looks whether a majority has answered since.")
+    elect(story, "n1", ("n2",))
+    story.settle()
+    for heartbeat in range(3):
+        if heartbeat == 1:
+            story.say("From here on everybody hears n1, and it hears nobody. It looks, and has the answers of before.")
+        story.ring("n1", "heartbeat")
+        for other in ("n2", "n3"):
+            story.deliver(AppendEntries, "n1", other)
+            if heartbeat:
+                story.lose(Appended, other, "n1")
+        story.settle()
+    assert story.raft("n1").role is Role.LEADER
+    story.say("When it looks again there were none: it sends no more heartbeats, and has no hint for its clients.")
+    story.ring("n1", "heartbeat")
+    assert story.raft("n1").role is Role.FOLLOWER
+    assert story.raft("n1").leader is None
+    story.ask("c1", 1, write(10), "n1")
+    assert story.cluster.timers["n1"] == {"election"}
+    assert story.cluster.answers[-1].message == Refusal(1)
+    story.say("So n2 hears from no leader, and stands.")
+    story.ring("n2", "election")
+    story.settle()
+    assert story.raft("n2").role is Role.LEADER
+    assert story.raft("n2").commit_index == 2
+    story.check("deaf-leader")
+
+
 def test_a_retried_operation_is_answered_again_and_applied_once() -> None:
     story = Transcript("A session asks twice: one entry takes effect, and both are answered alike (§8)", THREE)
     elect(story, "n1", ("n2",))
@@ -130,6 +161,6 @@ def test_a_retried_operation_is_answered_again_and_applied_once() -> None:
     story.ask("c1", 2, write(2), "n1")
     story.settle()
     story.ask("c1", 1, cas, "n1")
-    assert story.raft("n1").store.read("x") == 2
+    assert story.raft("n1").machine.store.read("x") == 2
     assert len(story.cluster.answers) == 4
     story.check("retried-operation")

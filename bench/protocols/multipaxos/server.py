@@ -510,12 +510,13 @@ class MultiPaxos(Node):
         out.snapshot(Checkpoint(slot, state, self.promised, kept), self.journal)
 
     def _execute(self, slot: int, value: Value, out: Outbox) -> None:
-        if value is not None and self.machine.has_executed(value):
+        if value is None:
+            out.observe("decide", slot=slot, digest=digest(value))
+            return
+        answer, took_effect = self.machine.execute(value)
+        if not took_effect:
             out.observe("skip", slot=slot, digest=f"{value.session}#{value.sequence}")
         out.observe("decide", slot=slot, digest=digest(value))
-        if value is None:
-            return
-        answer = self.machine.execute(value)
         sequence, client = self.waiting.get(value.session, (0, ""))
         if answer is not None and sequence == value.sequence:
             del self.waiting[value.session]

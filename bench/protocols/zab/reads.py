@@ -29,7 +29,7 @@ class LocalZab(Zab):
         if self.delivered < m.seen:
             self._refuse(client, m, out)
         else:
-            out.send(client, Answer(m.sequence, self.store.read(m.command.key), position=self.delivered))
+            out.send(client, Answer(m.sequence, self.machine.store.read(m.command.key), position=self.delivered))
 
 
 class SyncZab(LocalZab):

@@ -16,10 +16,9 @@ from msgspec import Meta
 
 from bench.node import Message, Node, NodeId, Outbox, Refusal, Request, Saved, Span, require
 from bench.parts.channel import Channel, Close, Framed
-from bench.parts.keyvalue import KeyValue
 from bench.parts.log import Log
+from bench.parts.machine import StateMachine
 from bench.parts.quorum import majority, reached_by_majority
-from bench.parts.sessions import Sessions
 from bench.protocols.zab.messages import (
     NOTHING,
     Ack,
@@ -124,8 +123,7 @@ class Zab(Node):
         self.opened: dict[NodeId, int] = {}  # by each: the newest connection that was ever accepted
         self.names = 0  # given since the start, to ends of channels and notifications
         self.delivered = 0
-        self.store = KeyValue()
-        self.sessions = Sessions()
+        self.machine = StateMachine()
         # Of servers that look for a leader
         self.round = 0
         self.vote = Vote(0, NOTHING, me)
@@ -566,11 +564,11 @@ class Zab(Node):
         if self.role is not Role.LEADING or self.phase is not Phase.BROADCAST:
             self._refuse(client, m, out)
             return
-        answer = self.sessions.answer(m.session, m.sequence)
+        answer = self.machine.answer(m)
         if answer is not None:
             out.send(client, answer)
             return
-        if self.sessions.is_stale(m.session, m.sequence):
+        if self.machine.is_stale(m):
             return
         counter = self.last_zxid.counter + 1 if self.last_zxid.epoch == self.epoch else 1
         transaction = Transaction(Zxid(self.epoch, counter), m.session, m.sequence, m.command)
@@ -637,17 +635,13 @@ class Zab(Node):
 
     def _apply(self, index: int, out: Outbox) -> None:
         transaction = self.log[index]
-        if self.sessions.has_applied(transaction.session, transaction.sequence):
+        request = Request(transaction.session, transaction.sequence, transaction.command)
+        answer, took_effect = self.machine.execute(request, index)
+        if not took_effect:  # it was proposed twice
             out.observe("skip", slot=index, digest=f"{transaction.session}#{transaction.sequence}")
         out.observe("decide", transaction.term, index, digest(transaction))
-        if self.sessions.is_stale(transaction.session, transaction.sequence):
-            return
-        answer = self.sessions.answer(transaction.session, transaction.sequence)
-        if answer is None:  # else it was proposed twice, and has taken effect
-            answer = self.store.apply(transaction.sequence, transaction.command, index)
-            self.sessions.record(transaction.session, answer)
         asked = self.waiting.pop(index, None)
-        if asked is not None:
+        if asked is not None and answer is not None:
             out.send(asked[0], answer)
 
     # ---------------------------------------------------------------------------------------------------------- history
