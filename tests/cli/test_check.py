@@ -217,9 +217,10 @@ def test_what_is_no_history_is_refused_in_one_line(aftershock: Command, content:
 def test_a_truncated_history_is_judged_or_refused(aftershock: Command, convicted: Path, cut: float) -> None:
     path = convicted / "history.jsonl"
     content = path.read_bytes()
-    path.write_bytes(content[: int(len(content) * cut)])
+    left = content[: content.rindex(b'"', 0, int(len(content) * cut))]  # in the middle of a line
+    path.write_bytes(left)
     ran = aftershock("check", convicted)
     assert ran.code == 2
     assert f"{path}:" in ran.err
-    path.write_bytes(b"\n".join(content[: int(len(content) * cut)].split(b"\n")[:-1]))
+    path.write_bytes(b"\n".join(left.split(b"\n")[:-1]))
     assert aftershock("check", convicted).code in (0, 1), "what was asked and not answered may or may not have happened"
