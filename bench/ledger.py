@@ -52,12 +52,16 @@ def code() -> bytes:
 
 
 class Ledger:
-    """The rows of one digest. Raises `BadRun` when the file cannot be read or written."""
+    """The rows of one digest; `of` gives those of another. Raises `BadRun` when the file cannot be read or written."""
 
     def __init__(self, path: Path, digest: str, connection: sqlite3.Connection) -> None:
         self._path = path
         self._digest = digest
         self._connection = connection
+
+    def of(self, digest: str) -> Ledger:
+        """The rows of another digest in the same file."""
+        return Ledger(self._path, digest, self._connection)
 
     def seeds(self) -> frozenset[int]:
         """Which seeds have a result."""
@@ -86,9 +90,9 @@ class Ledger:
 
 
 @contextmanager
-def opened(folder: Path, digest: str) -> Iterator[Ledger]:
-    """The ledger of a column's folder, which is made if need be. Raises `BadRun`."""
-    path = folder / NAME
+def opened(folder: Path, digest: str, name: str = NAME) -> Iterator[Ledger]:
+    """The ledger in a column's folder, which is made if need be. Raises `BadRun`."""
+    path = folder / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -103,6 +107,16 @@ def opened(folder: Path, digest: str) -> Iterator[Ledger]:
         yield Ledger(path, digest, connection)
     finally:
         connection.close()
+
+
+def forget(folder: Path, name: str) -> None:
+    """Remove a ledger that is closed. Raises `BadRun`."""
+    path = folder / name
+    try:
+        for each in (path, *(path.with_name(name + suffix) for suffix in ("-wal", "-shm"))):
+            each.unlink(missing_ok=True)
+    except OSError as error:
+        raise BadRun(f"{path} cannot be removed: {(error.strerror or str(error)).lower()}") from None
 
 
 @contextmanager

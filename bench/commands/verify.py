@@ -4,6 +4,9 @@ Two questions are asked of every column. Is it as expected: does each promise ho
 still seen? And is it as recorded in ``guarantees.lock``: the same verdicts and strongest models, recovery and cost
 within the tolerances?
 A promise that is broken and was recorded so, on purpose, is no news.
+
+Results are kept as they come, in one ledger beside the runs, until all are there: the same command takes up what was
+interrupted. A verification that is complete leaves none behind, for the next one is to run everything.
 """
 
 from __future__ import annotations
@@ -11,12 +14,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 
-from bench import baseline, store
+from bench import baseline, ledger, store
 from bench.baseline import Baseline, Change, Columns, Entry
 from bench.commands import AS_EXPECTED, DIFFERS, UNDECIDED, BadUsage, given, merged, publish
 from bench.commands.crew import Job, crew
@@ -34,6 +38,7 @@ from scenarios.manifest import Limits, Manifest, Profile, Seeds
 from scenarios.problems import BadScenario, Problem
 from scenarios.units import Misread, nearest, quoted
 
+UNFINISHED = "verify.sqlite"
 DRAWN = 5  # broken columns whose first failing seed is stored and drawn
 
 Standing = Literal["as recorded", "changed", "not as expected", "undecided", "not recorded"]
@@ -208,15 +213,16 @@ def verify(
     before = baseline.load(lock) or Baseline()
     store.writable(settings.out)
     outputs.writable()
-    rows = _rows(todo, workers, scheduler, settings)
+    rows, known = _rows(todo, workers, scheduler, settings)
     drawn = iter(range(DRAWN))
     done = [_verified(work, rows[work.name], before.of(profile), read_manifest, settings, drawn) for work in todo]
     names = {(work.case.name, work.column) for work in todo}
     gone = sorted(f"{scenario}/{column}" for scenario, column in before.of(profile) if (scenario, column) not in names)
     runs = sum(len(each.entry.seeds.range()) for each in done)
     size = f"{plural(len(done), 'column')}, {plural(runs, 'run')}"
+    resumed = f", {known:,} of them known from before it was interrupted" if known else ""
     lines = [
-        f"{path}  {profile}     {size} in {time.perf_counter() - since:.1f} s",
+        f"{path}  {profile}     {size} in {time.perf_counter() - since:.1f} s{resumed}",
         *_table(done, quiet=settings.quiet),
     ]
     if update:
@@ -224,6 +230,7 @@ def verify(
         code, told = _update(lock, before.recorded(profile, now), done, gone, accept)
     else:
         code, told = _conclude(lock, done, gone)
+    ledger.forget(settings.out, UNFINISHED)
     lines += told
     suites = [each.suite(path) for each in done]
     document = {
@@ -241,20 +248,38 @@ def verify(
 
 def _rows(
     todo: Sequence[Work], workers: int | None, scheduler: str | None, settings: Settings
-) -> dict[str, list[Results]]:
-    """What every seed of every column came to, by column and in the order of the seeds."""
-    rows: dict[str, list[Results]] = {work.name: [] for work in todo}
-    jobs = [Job(work.case, work.column, seed) for work in todo for seed in work.seeds.range()]
-    with (
-        crew(settings.registry, settings.plugins, workers, len(jobs), scheduler) as hands,
-        publish.progress("verify", len(jobs), quiet=settings.quiet) as advance,
-    ):
-        for job, results in hands.results(jobs):
-            rows[f"{job.case.name}/{job.column}"].append(results)
-            advance()
+) -> tuple[dict[str, list[Results]], int]:
+    """What every seed of every column came to, by column and in the order of the seeds; and how many were known."""
+    with ledger.opened(settings.out, "", UNFINISHED) as book:
+        books = {
+            work.name: book.of(ledger.digest(work.case.scenario, work.column, settings.registry, settings.plugins))
+            for work in todo
+        }
+        known = {name: each.seeds() for name, each in books.items()}
+        rows = {
+            work.name: [books[work.name].read(seed) for seed in work.seeds.range() if seed in known[work.name]]
+            for work in todo
+        }
+        before = sum(map(len, rows.values()))
+        jobs = [
+            Job(work.case, work.column, seed)
+            for work in todo
+            for seed in work.seeds.range()
+            if seed not in known[work.name]
+        ]
+        with (
+            crew(settings.registry, settings.plugins, workers, len(jobs), scheduler) as hands,
+            closing(hands.results(jobs)) as fresh,
+            publish.progress("verify", before + len(jobs), quiet=settings.quiet, known=before) as advance,
+        ):
+            for job, results in fresh:
+                name = f"{job.case.name}/{job.column}"
+                books[name].write(results)
+                rows[name].append(results)
+                advance()
     for each in rows.values():
         each.sort(key=lambda results: results.seed)
-    return rows
+    return rows, before
 
 
 def _verified(

@@ -13,6 +13,7 @@ import pytest
 
 from bench.baseline import everywhere
 from bench.cli import main
+from bench.commands import crew
 from bench.mutants.confident_leader_raft import ConfidentLeaderRaft
 from bench.registry import Registry
 from bench.store import Results, Stood
@@ -62,6 +63,34 @@ def test_what_was_recorded_is_kept_by_the_same_code(verify: Command, recorded: P
     assert (again.code, again.err) == (0, "")
     assert again.out.splitlines()[-1] == "2 as recorded."
     assert verify("--profile", "quick").code == 0
+
+
+def test_what_was_interrupted_is_taken_up_and_what_is_complete_begins_anew(
+    verify: Command, recorded: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran: list[tuple[str, int]] = []
+    original = crew.run
+    limit = 4
+
+    def run(job: crew.Job, registry: Registry) -> Results:
+        if len(ran) == limit:
+            raise KeyboardInterrupt
+        ran.append((job.column, job.seed))
+        return original(job, registry)
+
+    monkeypatch.setattr(crew, "run", run)
+    whole = [(column, seed) for column in ("raft/log", "raft/leader-local") for seed in range(3)]
+    with pytest.raises(KeyboardInterrupt):
+        verify()
+    assert ran == whole[:4]
+    limit = 1000
+    again = verify()
+    assert again.code == 0
+    assert ran == whole
+    assert "6 runs in" in again.out
+    assert "4 of them known from before it was interrupted" in again.out
+    assert verify().code == 0
+    assert ran == [*whole, *whole], "what is complete is not served again"
 
 
 def test_two_workers_come_to_what_one_comes_to(aftershock: Command, recorded: Path) -> None:
