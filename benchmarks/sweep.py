@@ -40,6 +40,7 @@ BUSY = {"raft/log": 0.80}
 OTHERWISE = ("workload.kind=consensus", "workload.keys=40")  # asked of those who do not serve the scenario's workload
 UNDER_LOAD = "leader-changes-under-load"
 NAMED = 20  # violations of a column that are named
+ABOUT = "`make sweep-protocols` runs 10,000 seeds of each; this table says of how many it is."
 HEAD = [
     "| protocol | seeds | convicted | share | by | undecided | leader changed under load |",
     "|---|---:|---:|---:|---|---:|---:|",
@@ -177,7 +178,7 @@ def main(words: Sequence[str] | None = None) -> int:
     if arguments.write is not None:
         table = "\n".join([*HEAD, *(each.line() for each in done)])
         head = (__doc__ or "").partition("\n\n")[0]
-        arguments.write.write_text(f"# Random faults\n\n{head}\n\n{table}\n", encoding="utf-8")
+        arguments.write.write_text(f"# Random faults\n\n{head}\n{ABOUT}\n\n{table}\n", encoding="utf-8")
     return int(any(True for each in done for _ in each.failures()))
 
 
