@@ -10,6 +10,7 @@ it twice, and what was refused is a copy.
 from __future__ import annotations
 
 from bench.node import Answer, Command, Complete, Message, Node, NodeId, Outbox, Refusal, Request, Saved, Span
+from checkers.progress import REFUSED
 
 TIMEOUT, RETRY, BACKOFF = "timeout", "retry", "backoff"
 _RETRY = Span.constant(300_000)
@@ -95,7 +96,7 @@ class Client(Node):
                 self.target = sender
             self._over(Complete("ok", sender, message.value, message.result), out)
         elif self.pinned is not None:
-            self._over(Complete("fail" if self.command.f == "read" else "info", sender, error="refused"), out)
+            self._over(Complete("fail" if self.command.f == "read" else "info", sender, error=REFUSED), out)
         elif sender == (self.home if self._at_home else self.target):
             self._go_elsewhere(sender, message.hint, out)
 

@@ -22,7 +22,7 @@ from bench.workload import Operation, WorkloadKind
 from bench.workload import Session as Client
 from checkers.history import NEMESIS, Event
 from checkers.observations import Observation
-from checkers.progress import SHED
+from checkers.progress import REFUSED, SHED
 from scenarios.schema import Scenario
 
 _SETTLE = 1_000_000  # from the last answer to the final reads: replicas hear of the last commits
@@ -166,7 +166,7 @@ class Conductor:
         if done.type == "info":
             self._processes[session] = self._fresh_process()
         if session in self._todo:
-            self._next(session, patience=_REFUSED_PAUSE if done.type == "fail" else 1)
+            self._next(session, patience=_REFUSED_PAUSE if done.error == REFUSED else 1)
         elif not final:
             heapq.heappush(self._idle, (int(session[1:]), session))
 

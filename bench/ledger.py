@@ -28,14 +28,12 @@ NAME = "sweep.sqlite"
 _SCHEMA = "CREATE TABLE IF NOT EXISTS result (digest TEXT, seed INTEGER, row BLOB, PRIMARY KEY (digest, seed))"
 
 
-def digest(
-    scenario: Scenario, column: str, registry: Registry, plugins: Sequence[str], *, demanded: bool = False
-) -> str:
-    """What the results of a column are a function of, besides the seed; ``demanded`` as in `bench.run.judge`."""
+def digest(scenario: Scenario, column: str, registry: Registry, plugins: Sequence[str], *, purpose: str = "") -> str:
+    """What the results of a column are a function of, besides the seed; ``purpose`` keeps the rows of one use apart."""
     found = hashlib.sha256(code())
     for plugin in plugins:
         found.update(Path(plugin).read_bytes() + b"\0")
-    found.update(b"demanded\0" if demanded else b"")
+    found.update(f"{purpose}\0".encode() if purpose else b"")
     found.update(f"{column}\0{dumps(scenario, registry.kinds())}".encode())
     return found.hexdigest()
 
@@ -80,6 +78,11 @@ class Ledger:
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise BadRun(f"{self._path} is damaged at seed {seed}: {error}; remove it to start anew") from None
 
+    def forget(self) -> None:
+        """Drop all of these rows."""
+        with _telling(self._path), self._connection:
+            self._connection.execute("DELETE FROM result WHERE digest = ?", (self._digest,))
+
     def write(self, results: Results) -> None:
         """Keep a result; another process that swept the same seed had the same one."""
         with _telling(self._path), self._connection:
@@ -107,16 +110,6 @@ def opened(folder: Path, digest: str, name: str = NAME) -> Iterator[Ledger]:
         yield Ledger(path, digest, connection)
     finally:
         connection.close()
-
-
-def forget(folder: Path, name: str) -> None:
-    """Remove a ledger that is closed. Raises `BadRun`."""
-    path = folder / name
-    try:
-        for each in (path, *(path.with_name(name + suffix) for suffix in ("-wal", "-shm"))):
-            each.unlink(missing_ok=True)
-    except OSError as error:
-        raise BadRun(f"{path} cannot be removed: {(error.strerror or str(error)).lower()}") from None
 
 
 @contextmanager

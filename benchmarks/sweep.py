@@ -40,7 +40,7 @@ BUSY = {"raft/log": 0.80}
 OTHERWISE = ("workload.kind=consensus", "workload.keys=40")  # asked of those who do not serve the scenario's workload
 UNDER_LOAD = "leader-changes-under-load"
 NAMED = 20  # violations of a column that are named
-ABOUT = "`make sweep-protocols` runs 10,000 seeds of each; this table says of how many it is."
+ABOUT = "`make sweep-protocols` runs 10,000 seeds of each safe mode; this table says of how many it is."
 HEAD = [
     "| protocol | seeds | convicted | share | by | undecided | leader changed under load |",
     "|---|---:|---:|---:|---|---:|---:|",
@@ -126,7 +126,7 @@ def sweep(column: str, mutant: bool, seeds: range, out: Path, registry: Registry
         for nodes in NODES:
             (cases[nodes],) = given.cases([SCENARIO], [f"cluster.nodes={nodes}", *overrides], [column], registry)
             plan(SCENARIO, cases[nodes].scenario, column, seeds[0], registry)  # refused at once, if at all
-            digest = ledger.digest(cases[nodes].scenario, column, registry, (), demanded=True)
+            digest = ledger.digest(cases[nodes].scenario, column, registry, (), purpose="demanded")
             books[nodes] = stack.enter_context(ledger.opened(store.place(out, SCENARIO, column), digest))
             known[nodes] = books[nodes].seeds()
         new = [seed for seed in seeds if seed not in known[_nodes(seed)]]

@@ -17,6 +17,9 @@ from checkers.observations import Observation, Observations
 from checkers.verdict import Verdict, invalid, unknown, valid
 
 NAME = "progress"
+REFUSED = "refused"
+"""The error of an operation whose session is pinned to a node that does not serve it."""
+
 SHED = "shed"
 """The session of arrivals that found everybody busy: nobody invoked them, so nobody had to serve them."""
 
@@ -44,13 +47,21 @@ def check(
     if end < due:
         return unknown(NAME, f"the run ended {_length(end - heal)} after heal, before the bound of {_length(bound)}")
     later: dict[Process, list[Operation]] = {}
+    waited: list[int] = []  # when those were served who were waiting at heal, and those who asked after it
+    served_after: list[int] = []
     for operation in history.operations():
-        if operation.final or operation.session in excused or operation.session == SHED:
+        session = operation.session
+        if operation.final or session in excused or session == SHED:
             continue
-        if operation.time >= heal or (operation.session not in once and _waits(operation, heal, due)):
-            later.setdefault(operation.session, []).append(operation)
-    fresh: list[int] = []  # when those were served who asked after heal, and those who had been waiting
-    waiting: list[int] = []
+        if operation.time >= heal:
+            later.setdefault(session, []).append(operation)
+        elif session not in once and _waits(operation, heal, due):
+            over = operation.return_time
+            if over is None or over > due:
+                for_so_long = _length((end if over is None else over) - heal)
+                reason = f"session {session} was not served for {for_so_long} after heal (bound {_length(bound)})"
+                return invalid(NAME, reason, (operation,))
+            waited.append(over)
     for session, operations in later.items():
         served = [operation for operation in operations if _served(operation, session in refused)]
         for operation in operations:
@@ -59,23 +70,22 @@ def check(
                     f"an operation was not served {_length(operation.time - heal)} after heal (bound {_length(bound)})"
                 )
                 return invalid(NAME, reason, (operation,))
-        asked = max(operations[0].time, heal)
+        asked = operations[0].time
         first = min((operation.return_time or 0 for operation in served), default=end)
         if first > asked + bound:
-            waited = _length(first - asked)
-            reason = f"session {session} asked after heal, and was not served for {waited} (bound {_length(bound)})"
-            if operations[0].time < heal:
-                reason = f"session {session} was not served for {waited} after heal (bound {_length(bound)})"
+            for_so_long = _length(first - asked)
+            reason = (
+                f"session {session} asked after heal, and was not served for {for_so_long} (bound {_length(bound)})"
+            )
             return invalid(NAME, reason, operations[:3])
-        if session not in refused:
-            for operation in served:
-                (fresh if operation.time >= heal else waiting).append(operation.return_time or 0)
+        if session not in refused and served:
+            served_after.append(first)
     behind = _behind(observations or Observations(), due, replicas)
     if behind is not None:
         return behind
-    if not fresh and not waiting:
+    if not served_after and not waited:
         return unknown(NAME, "nobody asked for anything after heal")
-    recovered = min(fresh or waiting)
+    recovered = min(served_after or waited)
     reason = f"first operation served {_length(recovered - heal)} after heal (bound {_length(bound)})"
     return valid(NAME, reason, recovered_after_ns=recovered - heal, bound_ns=bound)
 
@@ -113,7 +123,7 @@ def _slot(said: Observation | None) -> int:
 
 
 def _served(operation: Operation, may_be_refused: bool) -> bool:
-    return operation.type == "ok" or (operation.type == "fail" and may_be_refused)
+    return operation.type == "ok" or (may_be_refused and (operation.type == "fail" or operation.error == REFUSED))
 
 
 def _length(time: int) -> str:

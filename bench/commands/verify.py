@@ -5,15 +5,15 @@ still seen? And is it as recorded in ``guarantees.lock``: the same verdicts and 
 within the tolerances?
 A promise that is broken and was recorded so, on purpose, is no news.
 
-Results are kept as they come, in one ledger beside the runs, until all are there: the same command takes up what was
-interrupted. A verification that is complete leaves none behind, for the next one is to run everything.
+Results are kept as they come, in one ledger beside the runs, until all are told: the same command takes up what was
+interrupted. A verification that is complete leaves none of its own behind, for the next one is to run everything.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, Literal
@@ -213,7 +213,8 @@ def verify(
     before = baseline.load(lock) or Baseline()
     store.writable(settings.out)
     outputs.writable()
-    rows, known = _rows(todo, workers, scheduler, settings)
+    keys = {work.name: _key(work, path, profile, settings) for work in todo}
+    rows, known = _rows(todo, keys, workers, scheduler, settings)
     drawn = iter(range(DRAWN))
     done = [_verified(work, rows[work.name], before.of(profile), read_manifest, settings, drawn) for work in todo]
     names = {(work.case.name, work.column) for work in todo}
@@ -230,7 +231,9 @@ def verify(
         code, told = _update(lock, before.recorded(profile, now), done, gone, accept)
     else:
         code, told = _conclude(lock, done, gone)
-    ledger.forget(settings.out, UNFINISHED)
+    with ledger.opened(settings.out, "", UNFINISHED) as book:
+        for key in keys.values():
+            book.of(key).forget()
     lines += told
     suites = [each.suite(path) for each in done]
     document = {
@@ -246,15 +249,18 @@ def verify(
     return code
 
 
+def _key(work: Work, path: Path, profile: Profile, settings: Settings) -> str:
+    """Whose rows they are in the ledger: no other manifest's, profile's or scenario's, be it of equal content."""
+    purpose = f"{path.resolve()} {profile} {work.case.name}"
+    return ledger.digest(work.case.scenario, work.column, settings.registry, settings.plugins, purpose=purpose)
+
+
 def _rows(
-    todo: Sequence[Work], workers: int | None, scheduler: str | None, settings: Settings
+    todo: Sequence[Work], keys: Mapping[str, str], workers: int | None, scheduler: str | None, settings: Settings
 ) -> tuple[dict[str, list[Results]], int]:
     """What every seed of every column came to, by column and in the order of the seeds; and how many were known."""
     with ledger.opened(settings.out, "", UNFINISHED) as book:
-        books = {
-            work.name: book.of(ledger.digest(work.case.scenario, work.column, settings.registry, settings.plugins))
-            for work in todo
-        }
+        books = {name: book.of(key) for name, key in keys.items()}
         known = {name: each.seeds() for name, each in books.items()}
         rows = {
             work.name: [books[work.name].read(seed) for seed in work.seeds.range() if seed in known[work.name]]

@@ -167,6 +167,7 @@ class Raft(Node):
         self.progress: dict[NodeId, Progress] = {}
         self.answered: set[NodeId] = set()  # since we looked last whether it is a majority
         self.heartbeats = 0  # since then
+        self.patience = -(-longest(parameters.election_timeout) // parameters.heartbeat.high)  # in heartbeats
         self.waiting: dict[int, tuple[NodeId, int]] = {}  # log index -> who asked, and for which operation
 
     # ----------------------------------------------------------------------------------------------------------- events
@@ -284,8 +285,7 @@ class Raft(Node):
         counts as one, and what has arrived meanwhile is handled before the next.
         """
         self.heartbeats += 1
-        timing = self.parameters
-        if self.heartbeats * timing.heartbeat.high >= timing.election_timeout.high:
+        if self.heartbeats >= self.patience:
             if 1 + len(self.answered) < self.majority:
                 self._step_down(out)
                 return

@@ -192,6 +192,34 @@ def test_who_waits_and_asks_again_counts_as_asking_at_heal(
     assert verdict.outcome is outcome, verdict.reason
 
 
+def operation(process: int, session: str, asked: int, over: int, kind: str = "ok", **more: Any) -> list[dict[str, Any]]:
+    common = {"process": process, "session": session, "f": "read", "key": "x"}
+    return [
+        {"time": asked * MS, "type": "invoke", **common},
+        {"time": over * MS, "type": kind, **common, **more},
+    ]
+
+
+def test_an_answer_that_was_on_its_way_at_heal_serves_nobody_who_asks_later() -> None:
+    events = [
+        *operation(0, "c1", 990, 1_010),
+        *operation(0, "c1", 1_020, 1_520, "info"),
+        *operation(1, "c1", 1_530, 1_540),
+    ]
+    verdict = progress.check(History.from_events(events), heal=1_000 * MS, bound=300 * MS, end=2_000 * MS)
+    assert verdict.outcome is Outcome.INVALID
+    assert "session c1 asked after heal, and was not served for 520 ms" in verdict.reason
+
+
+@pytest.mark.parametrize(("refused", "outcome"), [(("c1",), Outcome.UNKNOWN), ((), Outcome.INVALID)])
+def test_a_refused_update_is_refused_although_it_may_have_happened(refused: tuple[str, ...], outcome: Outcome) -> None:
+    events = operation(0, "c1", 1_500, 1_510, "info", error=progress.REFUSED)
+    verdict = progress.check(
+        History.from_events(events), heal=1_000 * MS, bound=300 * MS, end=2_000 * MS, refused=refused
+    )
+    assert verdict.outcome is outcome, verdict.reason
+
+
 # ------------------------------------------------------------------------------------------------ what the history says
 
 

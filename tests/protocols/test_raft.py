@@ -40,6 +40,27 @@ def test_a_core_is_served_although_the_leader_outside_is_heard_and_hears_nothing
     assert progress.outcome == "valid"
 
 
+def test_answers_have_the_time_of_the_longest_election_timeout_whatever_its_shape() -> None:
+    """A round trip takes longer than the median of the timeout here, which is all that its ``high`` is."""
+    slow = """
+duration = "20s"
+heal = "1s"
+protocols = ["raft/log"]
+[cluster]
+nodes = 3
+latency = "160ms"
+[workload]
+kind = "kv"
+clients = 2
+timeout = "5s"
+[protocol.raft]
+election-timeout = "lognormal 300ms 0.5"
+"""
+    seen = run(slow)
+    (progress,) = (each.verdict for each in seen.result.judged if each.name == "progress")
+    assert progress.outcome == "valid", progress.reason
+
+
 def led(*ids: NodeId) -> Cluster:
     """A cluster that n1 leads; all that was under way has arrived."""
     cluster = Cluster(ids, lambda id: Raft(id, ids, Parameters()))

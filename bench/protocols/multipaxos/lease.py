@@ -23,6 +23,7 @@ now leads in the same ballot or in a higher one.
 
 from __future__ import annotations
 
+from bench.draws import longest
 from bench.node import Answer, Message, NodeId, Outbox, Request, Saved
 from bench.protocols.multipaxos.server import ELECTION, MultiPaxos, Parameters, Prepare, Role
 
@@ -56,6 +57,7 @@ class LeaseMultiPaxos(MultiPaxos):
         self.asked: dict[NodeId, int] = {}  # when we asked for the newest lease that this acceptor has granted
         self.since = 0  # when we stood for election
         self.recovered = 0  # the last slot that earlier leaders may have used
+        self.patience = max(longest(parameters.election_timeout), parameters.lease)
 
     def on_start(self, saved: Saved, now: int, out: Outbox) -> None:
         self.now = now
@@ -125,8 +127,7 @@ class LeaseMultiPaxos(MultiPaxos):
             self.recovered = self.next_slot - 1
 
     def _heartbeat(self, out: Outbox) -> None:
-        patience = max(self.parameters.election_timeout.high, self.parameters.lease)
-        if self.now - self._granted_since() > patience:
+        if self.now - self._granted_since() > self.patience:
             self._give_up(out)
             return
         super()._heartbeat(out)
