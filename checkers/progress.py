@@ -55,13 +55,14 @@ def check(
             continue
         if operation.time >= heal:
             later.setdefault(session, []).append(operation)
-        elif session not in once and _waits(operation, heal, due):
+        elif session not in once:
             over = operation.return_time
             if over is None or over > due:
                 for_so_long = _length((end if over is None else over) - heal)
                 reason = f"session {session} was not served for {for_so_long} after heal (bound {_length(bound)})"
                 return invalid(NAME, reason, (operation,))
-            waited.append(over)
+            if over > heal and operation.type == "ok":
+                waited.append(over)
     for session, operations in later.items():
         served = [operation for operation in operations if _served(operation, session in refused)]
         for operation in operations:
@@ -88,12 +89,6 @@ def check(
     recovered = min(served_after or waited)
     reason = f"first operation served {_length(recovered - heal)} after heal (bound {_length(bound)})"
     return valid(NAME, reason, recovered_after_ns=recovered - heal, bound_ns=bound)
-
-
-def _waits(operation: Operation, heal: int, due: int) -> bool:
-    """Whether an operation is under way at ``heal`` and neither answered nor given up before it is due."""
-    over = operation.return_time
-    return over is None or over > due or (over > heal and operation.type == "ok")
 
 
 def _behind(observations: Observations, due: int, replicas: Iterable[str]) -> Verdict | None:

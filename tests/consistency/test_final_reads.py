@@ -53,6 +53,41 @@ def test_a_refused_update_wrote_nothing_and_so_did_one_of_another_key() -> None:
     assert "2 on key" in check(history, "eventual", model="set").reason
 
 
+def quiet(finals: tuple[str, ...], *told: tuple[str, Any], answered: str = "n1") -> History:
+    """A write that a node answered, what the nemesis told, and final reads, each by a session of its own."""
+    written = ended([("write", 1, {"node": answered})], *((node, 1) for node in finals))
+    events = [
+        {name: getattr(event, name) for name in ("type", "process", "f", "value", "node", "final")}
+        for event in written.events()
+    ]
+    nemesis = [{"type": "info", "process": "nemesis", "f": name, "value": value} for name, value in told]
+    return History.from_events([*events[:2], *nemesis, *events[2:]])
+
+
+@pytest.mark.parametrize(
+    ("told", "lacks"),
+    [
+        ((), "n3"),  # it has answered
+        ((("heal", {"nodes": ["n1", "n2"]}),), None),
+        ((("heal", {"nodes": ("n1", "n2", "n4")}),), "n4"),
+        ((("crash", {"nodes": ["n1", "n2"]}),), "n3"),
+        ((("heal", {"what": "everything"}),), "n3"),
+        ((("heal", ["n1", "n2"]),), "n3"),
+        ((("heal", None),), "n3"),
+    ],
+)
+def test_replicas_are_whom_the_nemesis_names_at_heal_or_else_whoever_answered(
+    told: tuple[tuple[str, Any], ...], lacks: str | None
+) -> None:
+    verdict = check(quiet(("n1", "n2"), *told, answered="n3"), "eventual", model="register")
+    assert verdict.reason == (f"replica {lacks} answered no final read" if lacks else "2 final reads of 1 key agree")
+
+
+def test_who_reads_alone_is_answered_by_anybody_who_was_healed() -> None:
+    history = quiet(("n1",), ("heal", {"nodes": ["n1", "n2"]}))
+    assert check(history, "eventual", model="register")
+
+
 def test_without_times_nobody_knows_how_long_it_took() -> None:
     history = History.from_events([
         {"type": kind, "process": n, "f": f, "value": 1, "final": f == "read"}
