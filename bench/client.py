@@ -21,7 +21,8 @@ class Client(Node):
     """One session. ``retries`` says whether an unanswered operation may be sent again.
 
     With ``reads_at_home`` every node answers reads: the session has a home, which it asks for all of its reads and
-    leaves only when it gets no answer there, and sends the rest to whoever leads.
+    leaves only when it gets no answer there, and sends the rest to whoever leads; with ``updates_at_home`` it asks its
+    home for those, too.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Client(Node):
         retries: bool,
         pinned: NodeId | None = None,
         reads_at_home: bool = False,
+        updates_at_home: bool = False,
     ) -> None:
         self.me = me
         self.nodes = nodes
@@ -40,6 +42,7 @@ class Client(Node):
         self.retries = retries and pinned is None
         self.pinned = pinned
         self.reads_at_home = reads_at_home
+        self.updates_at_home = updates_at_home
         self.target = pinned
         self.home = pinned
         self.seen = 0
@@ -76,7 +79,9 @@ class Client(Node):
 
     @property
     def _at_home(self) -> bool:
-        return self.reads_at_home and self.command is not None and self.command.f == "read"
+        if self.command is None:
+            return False
+        return self.reads_at_home if self.command.f == "read" else self.updates_at_home
 
     def _ask(self, out: Outbox) -> None:
         asked = self.home if self._at_home else self.target

@@ -19,13 +19,15 @@ class Mode:
 
     ``promises`` is the strongest consistency model that the mode guarantees to clients (None: nothing), ``also`` what
     it guarantees on an axis of its own, such as no-lost-writes or "bounded-staleness:t=50ms"; ``breaks`` are models
-    that it must be seen to break under some fault, ``reads_anywhere`` says whether every replica answers reads.
+    that it must be seen to break under some fault. ``reads_anywhere`` says whether every replica answers reads, and
+    ``updates_at_home`` whether a session sends its updates, too, to the one that answers its reads.
     """
 
     node: NodeClass
     promises: str | None
     breaks: tuple[str, ...] = ()
     reads_anywhere: bool = False
+    updates_at_home: bool = False
     also: tuple[str, ...] = ()
 
     @property

@@ -174,13 +174,12 @@ def simulated(plan: Plan, protocol: ProtocolEntry, mode: Mode, *, trace: bool) -
     clients = [session.id for session in workload.sessions(nodes)]
     return Simulated(
         scenario.cluster,
-        mode.node,
+        mode,
         scenario.protocol.get(name) or protocol.parameters(),
         [*clients, *(f"f{i}" for i in range(1, len(nodes) + 1))],
         plan.seed,
         patience=workload.patience,
         retries=protocol.sessions,
-        reads_anywhere=mode.reads_anywhere,
         events_max=scenario.events_max or scenario.duration * _EVENTS_PER_SECOND // 1_000_000 + _EVENTS_PER_SECOND,
         trace=trace,
     )

@@ -26,7 +26,8 @@ from bench.client import Client
 from bench.draws import chance, sampler, stream
 from bench.host import Host, Storm
 from bench.network import Network, Rule, topology
-from bench.node import Command, Complete, Message, Node, NodeId, RequirementBroken
+from bench.node import Command, Complete, Message, NodeId, RequirementBroken
+from bench.protocol import Mode
 from bench.simulation import Simulation
 from bench.system import Ability, Ended
 from checkers.observations import Observation
@@ -76,14 +77,13 @@ class Simulated:
     def __init__(
         self,
         cluster: Cluster,
-        create: Callable[[NodeId, tuple[NodeId, ...], Any], Node],
+        mode: Mode,
         parameters: Any,
         clients: Iterable[NodeId],
         seed: int,
         *,
         patience: int,
         retries: bool,
-        reads_anywhere: bool,
         events_max: int,
         trace: bool = True,
     ) -> None:
@@ -92,7 +92,7 @@ class Simulated:
         self._seed = seed
         self._patience = Span.constant(patience)
         self._retries = retries
-        self._reads_anywhere = reads_anywhere
+        self._mode = mode
         self._simulation = Simulation()
         self._network = Network(graph, seed, fifo=cluster.order == "fifo")
         self._steps: list[Step | Observation] | None = [] if trace else None
@@ -107,7 +107,7 @@ class Simulated:
         self._down: Counter[NodeId] = Counter()
         self._stopped: Counter[NodeId] = Counter()
         for node in self._nodes:
-            self._host.add(node, lambda node=node: create(node, self._nodes, parameters), cluster.fsync)  # type: ignore[misc]
+            self._host.add(node, lambda node=node: mode.node(node, self._nodes, parameters), cluster.fsync)  # type: ignore[misc]
         self._simulation.call_at(0, self._start)  # as part of the run, which may end there
 
     def _start(self) -> None:
@@ -130,7 +130,8 @@ class Simulated:
                 self._patience,
                 retries=self._retries,
                 pinned=pinned,
-                reads_at_home=self._reads_anywhere,
+                reads_at_home=self._mode.reads_anywhere,
+                updates_at_home=self._mode.updates_at_home,
             )
 
         self._host.add(id, create, _NO_SYNC)

@@ -27,13 +27,25 @@ from tests.bench.runs import run
 
 NODES = ("n1", "n2", "n3")
 WRITE = Command("write", "x", 1)
+READ = Command("read", "x")
+NEITHER: frozenset[str] = frozenset()
 
 
 class Talk:
     """A client and what it does, event by event; what it asks the host to pick is picked by the test."""
 
-    def __init__(self, *, retries: bool = True, pinned: NodeId | None = None) -> None:
-        self.client = Client("c1", NODES, Span.constant(1_000_000), retries=retries, pinned=pinned)
+    def __init__(
+        self, *, retries: bool = True, pinned: NodeId | None = None, at_home: frozenset[str] = NEITHER
+    ) -> None:
+        self.client = Client(
+            "c1",
+            NODES,
+            Span.constant(1_000_000),
+            retries=retries,
+            pinned=pinned,
+            reads_at_home="reads" in at_home,
+            updates_at_home="updates" in at_home,
+        )
         self.do(lambda out: self.client.on_start(Saved(), 0, out))
         if pinned is None:
             self.pick("first node", 0)
@@ -130,6 +142,38 @@ def test_a_timeout_is_info_and_a_late_answer_says_nothing() -> None:
     assert talk.hear("n1", Answer(1, 7)) == []
     assert talk.hear("n1", Refusal(1, "n2")) == []
     assert over(talk.hear("n3", Answer(2, 8))) == [Complete("ok", "n3", 8)]
+
+
+def requests(effects: list[Effect]) -> list[Request]:
+    return [each.message for each in effects if isinstance(each, Send) and isinstance(each.message, Request)]
+
+
+def test_reads_stay_at_home_while_updates_follow_whoever_leads() -> None:
+    talk = Talk(at_home=frozenset({"reads"}))
+    talk.invoke()
+    assert asked(talk.hear("n1", Refusal(1, "n3"))) == [("n3", 1)]
+    talk.hear("n3", Answer(1, position=4))
+    (read,) = requests(talk.invoke(READ))
+    assert asked(talk.hear("n1", Answer(2, 7, position=5))) == []
+    assert read.seen == 4
+    assert asked(talk.invoke()) == [("n3", 3)]
+
+
+def test_a_session_that_has_its_updates_at_home_goes_elsewhere_with_reads_and_updates_alike() -> None:
+    talk = Talk(at_home=frozenset({"reads", "updates"}))
+    talk.invoke()
+    effects = talk.hear("n1", Refusal(1, "n3"))  # who leads does not matter
+    assert asked(effects) == []
+    assert asked(talk.pick(chosen(talk.ring(BACKOFF)).tag, 0)) == [("n2", 1)]
+    assert over(talk.hear("n2", Answer(1, position=6)))
+    assert asked(talk.invoke(READ)) == [("n2", 2)]
+    assert over(talk.hear("n2", Answer(2, position=6)))
+    (update,) = requests(talk.invoke())
+    assert update.seen == 6
+    assert asked(talk.pick(chosen(talk.ring(RETRY)).tag, 1)) == [("n3", 3)]  # no answer: the same update
+    choice = chosen(talk.ring(TIMEOUT))
+    talk.pick(choice.tag, 1)
+    assert asked(talk.invoke(READ)) == [("n2", 4)]
 
 
 def test_an_operation_that_is_invoked_while_a_node_is_being_picked_is_asked_once() -> None:

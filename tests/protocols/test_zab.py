@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bench.node import Answer, Command, Message, Outbox, Refusal, Request, Saved, Send
+from bench.node import Answer, Command, Message, NodeId, Outbox, Refusal, Request, Saved, Send
 from bench.protocols.zab import (
     NOTHING,
     PROTOCOL,
@@ -13,6 +13,7 @@ from bench.protocols.zab import (
     AckLD,
     CEpoch,
     CommitLD,
+    Forward,
     LocalZab,
     Parameters,
     Phase,
@@ -235,6 +236,110 @@ def test_a_sync_waits_for_what_its_leader_has_proposed() -> None:
         ("c1", Answer(1, 5, position=1)),
         ("c2", Answer(1, 5, position=1)),
     }
+
+
+# ------------------------------------------------------------------------------------------------- updates in sessions
+
+
+@pytest.mark.parametrize("mode", ["local", "sync"])
+def test_an_undisturbed_update_is_handed_to_the_leader_and_answered_by_its_own_server(mode: str) -> None:
+    """Two syncs as ever; at the leader two hops, elsewhere two more: REQUEST before them, and COMMIT behind them."""
+    done = run(QUIET.replace("clients = 1", "clients = 6"), f"zab/{mode}")
+    fastest: dict[NodeId | None, int] = {}
+    for op in list(done.recording.history.operations())[20:]:
+        if op.f == "write" and op.return_time is not None:
+            fastest[op.node] = min(fastest.get(op.node, op.return_time), op.return_time - op.time)
+    assert fastest == {"n1": 50_000_000, "n2": 50_000_000, "n3": 30_000_000}
+
+
+@pytest.fixture(params=[LocalZab, SyncZab])
+def serving(request: pytest.FixtureRequest) -> Servers:
+    """Three servers that serve sessions, led by n3."""
+    servers = Servers(request.param, Parameters())
+    servers.settle()
+    assert servers.elect(IDS) == "n3"
+    servers.answers.clear()
+    return servers
+
+
+def update(servers: Servers, node: NodeId, sequence: int = 1, value: int = 5, seen: int = 0) -> None:
+    """c1 asks for a write, which arrives."""
+    packet = Packet("c1", node, Request("c1", sequence, Command("write", "x", value), seen))
+    servers.wire.append(packet)
+    servers.deliver(packet)
+
+
+def to_leader(servers: Servers) -> list[Request]:
+    return [packet.message.request for packet in servers.wire if isinstance(packet.message, Forward)]
+
+
+def until_leader_delivers(servers: Servers) -> None:
+    while servers.zab("n3").delivered == 0:
+        if servers.wire:
+            servers.happen(servers.wire[0].to)
+        else:
+            servers.catch_up(servers.behind[0])
+
+
+def test_an_update_is_answered_by_the_server_of_its_session_once_it_has_delivered_it(serving: Servers) -> None:
+    update(serving, "n1")
+    until_leader_delivers(serving)
+    assert serving.zab("n1").delivered == 0
+    assert not serving.answers
+    serving.settle()
+    assert [(answer.sender, answer.message) for answer in serving.answers] == [("n1", Answer(1, 5, position=1))]
+
+
+def test_an_update_that_arrives_twice_is_handed_on_once(serving: Servers) -> None:
+    update(serving, "n1")
+    update(serving, "n1")
+    assert len(to_leader(serving)) == 1
+    serving.settle()
+    update(serving, "n1")  # a late copy: it was carried out
+    assert not to_leader(serving)
+    assert [answer.message for answer in serving.answers] == [Answer(1, 5, position=1)] * 2
+    update(serving, "n1", 2)
+    serving.settle()
+    update(serving, "n1", 1)  # its session has gone on
+    assert not to_leader(serving)
+    assert len(serving.answers) == 3
+
+
+def test_an_update_that_is_asked_for_at_two_servers_takes_effect_once(serving: Servers) -> None:
+    update(serving, "n1")
+    update(serving, "n2")
+    serving.settle()
+    assert len(serving.zab("n3").log.between(1, 9)) == 2
+    assert {(answer.sender, answer.message) for answer in serving.answers} == {
+        ("n1", Answer(1, 5, position=1)),
+        ("n2", Answer(1, 5, position=1)),
+    }
+
+
+def test_what_the_leader_has_carried_out_is_not_proposed_again_and_answered_where_it_was_asked_for(
+    serving: Servers,
+) -> None:
+    update(serving, "n3")
+    until_leader_delivers(serving)
+    assert serving.zab("n1").delivered == 0
+    update(serving, "n1")
+    serving.settle()
+    assert len(serving.zab("n3").log.between(1, 9)) == 1
+    assert [answer.sender for answer in serving.answers] == ["n3", "n1"]
+
+
+def test_a_session_that_has_seen_more_than_a_server_is_refused_its_update_there(serving: Servers) -> None:
+    update(serving, "n1", seen=1)
+    assert [answer.message for answer in serving.answers] == [Refusal(1, "n3")]
+    assert not to_leader(serving)
+
+
+def test_a_server_that_loses_its_leader_refuses_the_updates_that_wait_there(serving: Servers) -> None:
+    serving.away = frozenset({"n3"})
+    update(serving, "n1")
+    assert not serving.answers
+    serving.tick(["n1"], 6)
+    assert [(answer.sender, answer.message) for answer in serving.answers] == [("n1", Refusal(1))]
 
 
 # ---------------------------------------------------------------------------------------------------------------- nodes

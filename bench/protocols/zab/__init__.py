@@ -22,12 +22,13 @@ either one: the epoch is saved when a message has come in answer to what was sen
 follower and in a cluster of one, when a timer rings that was set behind it.
 
 Modes. ``log``: every operation, a read too, is a transaction, so it is linearizable. ``local``: as in ZooKeeper a
-session's reads are answered by its own server from what it has delivered, once its leader has told it how much of its
-history is committed; updates alone are transactions, so a read can be stale, but a session never goes back (Lev-Ari et
-al. 2017: ordered sequential consistency). ``sync``: the server
-first has its leader bring it up to date; a deposed leader that does not know it yet does that as well, so reads can
-still be stale. Unlike ZooKeeper's, a session sends its updates to the leader itself and not through its server; what it
-has seen travels with its reads instead. Sessions are as in Raft: an operation that is proposed twice takes effect once.
+session asks its own server. That one answers reads from what it has delivered, once its leader has told it how much of
+its history is committed; updates alone are transactions, which it hands to the leader and answers when it has delivered
+them. So a read can be stale, but a session never goes back (Lev-Ari et al. 2017: ordered sequential consistency).
+``sync``: before a read the server has its leader bring it up to date; a deposed leader that does not know it yet does
+that as well, so reads can still be stale. Unlike in ZooKeeper there is no connection between a session and its server:
+what the session has seen travels with its requests. Sessions are as in Raft: an operation that is proposed twice takes
+effect once.
 
 Not here: observers, dynamic membership, and snapshots on disk (a SNAP carries the whole history).
 """
@@ -37,6 +38,7 @@ from __future__ import annotations
 from bench.draws import longest
 from bench.parts.keyvalue import OPERATIONS
 from bench.protocol import Mode, Protocol
+from bench.protocols.zab.local import LocalZab, SyncZab
 from bench.protocols.zab.messages import (
     NOTHING,
     Ack,
@@ -46,6 +48,7 @@ from bench.protocols.zab.messages import (
     Commit,
     CommitLD,
     Diff,
+    Forward,
     NewEpoch,
     NewLeader,
     Notification,
@@ -59,12 +62,11 @@ from bench.protocols.zab.messages import (
     Vote,
     Zxid,
 )
-from bench.protocols.zab.reads import LocalZab, SyncZab
 from bench.protocols.zab.server import FINALIZE, SYNCED, TICK, Follower, Parameters, Phase, Zab, digest
 
 __all__ = [
     "FINALIZE", "NOTHING", "PROTOCOL", "SYNCED", "TICK", "Ack", "AckE", "AckLD",
-    "CEpoch", "Commit", "CommitLD", "Diff", "Follower", "LocalZab", "NewEpoch", "NewLeader",
+    "CEpoch", "Commit", "CommitLD", "Diff", "Follower", "Forward", "LocalZab", "NewEpoch", "NewLeader",
     "Notification", "Parameters", "Phase", "Propose", "Role", "Snap", "Sync", "SyncReply",
     "SyncZab", "Transaction", "Trunc", "Vote", "Zab", "Zxid", "digest",
 ]  # fmt: skip
@@ -81,8 +83,8 @@ PROTOCOL = Protocol(
     parameters=Parameters,
     modes={
         "log": Mode(Zab, promises="linearizable"),
-        "local": Mode(LocalZab, promises="osc-u", breaks=("linearizable",), reads_anywhere=True),
-        "sync": Mode(SyncZab, promises="osc-u", breaks=("linearizable",), reads_anywhere=True),
+        "local": Mode(LocalZab, promises="osc-u", breaks=("linearizable",), reads_anywhere=True, updates_at_home=True),
+        "sync": Mode(SyncZab, promises="osc-u", breaks=("linearizable",), reads_anywhere=True, updates_at_home=True),
     },
     operations=OPERATIONS,
     observes=frozenset(

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from bench.node import Command, Message, NodeId
+from bench.node import Command, Message, NodeId, Request
 from bench.parts.channel import Framed
 
 
@@ -142,6 +142,12 @@ class Commit(Framed, frozen=True):
     """COMMIT: everything up to ``zxid`` is committed."""
 
     zxid: Zxid
+
+
+class Forward(Framed, frozen=True):
+    """REQUEST: a server hands its leader an update that one of its own sessions has asked for."""
+
+    request: Request
 
 
 class Sync(Framed, frozen=True):

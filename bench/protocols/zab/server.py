@@ -14,7 +14,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from bench.node import Message, Node, NodeId, Outbox, Refusal, Request, Saved, Span, require
+from bench.node import Answer, Message, Node, NodeId, Outbox, Refusal, Request, Saved, Span, require
 from bench.parts.channel import Channel, Close, Framed
 from bench.parts.log import Log
 from bench.parts.machine import StateMachine
@@ -132,7 +132,7 @@ class Zab(Node):
         # Of leaders
         self.ticks = 0
         self.followers: dict[NodeId, Follower] = {}
-        self.waiting: dict[int, tuple[NodeId, int]] = {}  # index -> who asked, and for which operation
+        self.waiting: dict[int, NodeId] = {}  # index -> who asked for it
 
     # ----------------------------------------------------------------------------------------------------------- events
 
@@ -553,14 +553,13 @@ class Zab(Node):
         if m.command.f == "read":
             self._read(client, m, out)
         else:
-            self._propose(client, m, out)
+            self._update(client, m, out)
 
     def _read(self, client: NodeId, m: Request, out: Outbox) -> None:
         """A read is a transaction: when it is delivered, everything that was answered before it has been."""
-        self._propose(client, m, out)
+        self._update(client, m, out)
 
-    def _propose(self, client: NodeId, m: Request, out: Outbox) -> None:
-        """Step l.3.1: propose the next transaction of this epoch to everybody who has our history."""
+    def _update(self, client: NodeId, m: Request, out: Outbox) -> None:
         if self.role is not Role.LEADING or self.phase is not Phase.BROADCAST:
             self._refuse(client, m, out)
             return
@@ -570,10 +569,14 @@ class Zab(Node):
             return
         if self.machine.is_stale(m):
             return
+        self.waiting[self.log.last + 1] = client
+        self._propose(m, out)
+
+    def _propose(self, m: Request, out: Outbox) -> None:
+        """Step l.3.1: propose the next transaction of this epoch to everybody who has our history."""
         counter = self.last_zxid.counter + 1 if self.last_zxid.epoch == self.epoch else 1
         transaction = Transaction(Zxid(self.epoch, counter), m.session, m.sequence, m.command)
         self._append((transaction,), out)
-        self.waiting[self.log.last] = (client, m.sequence)
         for id, follower in self.followers.items():
             if follower.initial is not None:
                 self._send(id, Propose(transaction), out)
@@ -640,9 +643,13 @@ class Zab(Node):
         if not took_effect:  # it was proposed twice
             out.observe("skip", slot=index, digest=f"{transaction.session}#{transaction.sequence}")
         out.observe("decide", transaction.term, index, digest(transaction))
-        asked = self.waiting.pop(index, None)
-        if asked is not None and answer is not None:
-            out.send(asked[0], answer)
+        self._answer(index, transaction, answer, out)
+
+    def _answer(self, index: int, transaction: Transaction, answer: Answer | None, out: Outbox) -> None:
+        """Tell who asked here for this transaction; a stale one has no answer."""
+        client = self.waiting.pop(index, None)
+        if client is not None and answer is not None:
+            out.send(client, answer)
 
     # ---------------------------------------------------------------------------------------------------------- history
 
