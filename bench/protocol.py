@@ -42,7 +42,7 @@ class Protocol:
     ``operations`` are the functions that it can serve; ``observes`` is what its nodes announce ("lead", "decide", …):
     what they do not announce cannot be judged, nor a fault wait for it. ``sessions`` says whether sending an operation
     twice is harmless, so that clients may retry; ``recovers_within`` is the stated bound, in microseconds after heal,
-    within which every client is served again.
+    within which every client is served again. With ``requires`` a broken `require` of its code ends a run.
     """
 
     summary: str
@@ -52,13 +52,18 @@ class Protocol:
     observes: frozenset[str]
     sessions: bool
     recovers_within: Callable[[Any], int]
+    requires: bool = True
     mutant_of: str | None = None
 
     def mutant(self, of: str, node: NodeClass, breaks: str) -> Protocol:
-        """This protocol with one rule broken: ``node`` replaces the mode ``of`` ("raft/log") and keeps its promise."""
+        """This protocol with one rule broken: ``node`` replaces the mode ``of`` ("raft/log") and keeps its promise.
+
+        What its parent requires of itself is not looked at: a bug in the wild does not come with the assertion that
+        finds it, so it has to be convicted by what it does.
+        """
         mode = of.partition("/")[2]
         modes = {mode: replace(self.modes[mode], node=node)}
-        return replace(self, summary=breaks, modes=modes, mutant_of=of)
+        return replace(self, summary=breaks, modes=modes, requires=False, mutant_of=of)
 
     @property
     def default_mode(self) -> str:

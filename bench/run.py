@@ -180,6 +180,7 @@ def simulated(plan: Plan, protocol: ProtocolEntry, mode: Mode, *, trace: bool) -
         plan.seed,
         patience=workload.patience,
         retries=protocol.sessions,
+        requires=protocol.requires,
         events_max=scenario.events_max or scenario.duration * _EVENTS_PER_SECOND // 1_000_000 + _EVENTS_PER_SECOND,
         trace=trace,
     )
@@ -321,7 +322,9 @@ def _fits(verdict: Verdict, expected: Expectation) -> bool:
 
 
 def _applies(checker: str, protocol: ProtocolEntry) -> bool:
-    """Whether the protocol announces what a checker looks at."""
+    """Whether there is something for a checker to look at: what the protocol announces, or requires of itself."""
+    if checker == requirements.NAME:
+        return protocol.requires
     return _NEEDS.get(checker, frozenset()) <= protocol.observes
 
 

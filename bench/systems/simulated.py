@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, assert_never
 
 from bench.actions import (
@@ -26,7 +26,7 @@ from bench.client import Client
 from bench.draws import chance, sampler, stream
 from bench.host import Host, Storm
 from bench.network import Network, Rule, topology
-from bench.node import Command, Complete, Message, NodeId, RequirementBroken
+from bench.node import Command, Complete, Message, NodeId, RequirementBroken, requirements_ignored
 from bench.protocol import Mode
 from bench.simulation import Simulation
 from bench.system import Ability, Ended
@@ -84,6 +84,7 @@ class Simulated:
         *,
         patience: int,
         retries: bool,
+        requires: bool,
         events_max: int,
         trace: bool = True,
     ) -> None:
@@ -93,6 +94,7 @@ class Simulated:
         self._patience = Span.constant(patience)
         self._retries = retries
         self._mode = mode
+        self._requires = requires
         self._simulation = Simulation()
         self._network = Network(graph, seed, fifo=cluster.order == "fifo")
         self._steps: list[Step | Observation] | None = [] if trace else None
@@ -146,7 +148,7 @@ class Simulated:
         self._simulation.call_at(time, callback)
 
     def advance(self, until: int) -> None:
-        with ending():
+        with ending(), nullcontext() if self._requires else requirements_ignored():
             self._simulation.advance(until)
 
     def observations(self) -> tuple[Observation, ...]:
