@@ -30,7 +30,7 @@ class PacketFault(FaultKind, frozen=True, kw_only=True):
     def inflict(self, cast: Cast) -> Inflicted:
         edges = cast.edges(self.link)
         what = " ".join(part for part in (self.type, links(edges), self.amount()) if part)
-        return Inflicted(what, ends(edges), (self.rule(edges),), (Lift(self.name),))
+        return Inflicted(what, ends(edges), (self.rule(edges),) if edges else (), (Lift(self.name),))
 
     @abstractmethod
     def amount(self) -> str:

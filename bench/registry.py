@@ -13,8 +13,11 @@ import importlib
 import importlib.util
 import pkgutil
 import sys
-from collections.abc import Iterable, Mapping
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -50,8 +53,30 @@ CHECKERS = (*CONSISTENCIES, *invariants.SINGLE, invariants.NAME, "progress")
 """Every verdict that a run can have, in the order in which they are shown."""
 
 
+_PLUGIN = "aftershock_plugin_"  # before the name of a module that is a plugin's file
+
+
 class BadPlugin(ValueError):
     """A plugin that cannot be used; one line that says why."""
+
+
+@contextmanager
+def answerable(doing: str) -> Iterator[None]:
+    """What fails in a plugin's code is told as the plugin's failure: where, and doing what. Raises `BadPlugin`."""
+    try:
+        yield
+    except Exception as error:
+        frames = [
+            (frame, line)
+            for frame, line in traceback.walk_tb(error.__traceback__)
+            if str(frame.f_globals.get("__name__")).startswith(_PLUGIN)
+        ]
+        if not frames:
+            raise
+        frame, line = frames[-1]
+        code = frame.f_code
+        where = f"{code.co_filename}:{line}: in {code.co_name}"
+        raise BadPlugin(f"{where}: {type(error).__name__}: {error}\n  ({doing})") from error
 
 
 def _known(column: str, checker: str) -> None:
@@ -62,6 +87,10 @@ def _known(column: str, checker: str) -> None:
         spelled(checker)
     except ValueError as error:
         raise BadPlugin(f"{column}: {checker}: {error}") from None
+
+
+def _called(node: object) -> str:
+    return getattr(node, "__name__", repr(node))
 
 
 def spelled(checker: str) -> str:
@@ -85,7 +114,7 @@ class Registry:
 
     @classmethod
     def load(cls, plugins: Iterable[str | Path] = ()) -> Registry:
-        """The built-in ones, those of installed distributions, and those of these files."""
+        """The built-in ones, those of installed distributions, and those of these files. Raises `BadPlugin`."""
         registry = cls()
         for folder in ("protocols", "mutants", "faults", "workloads"):
             package = importlib.import_module(f"bench.{folder}")
@@ -94,10 +123,8 @@ class Registry:
         installed = entry_points()
         for group in ("protocols", "faults", "workloads"):
             for point in sorted(installed.select(group=f"aftershock.{group}"), key=lambda point: point.name):
-                try:
-                    registry.add(importlib.import_module(point.module), point.name)
-                except ImportError as error:
-                    raise BadPlugin(f"the installed plugin {point.name} ({point.module}): {error}") from error
+                whose = f"the installed plugin {point.name} ({point.module})"
+                registry._take(partial(importlib.import_module, point.module), point.name, whose)
         for plugin in plugins:
             registry.add_file(Path(plugin))
         return registry
@@ -108,6 +135,8 @@ class Registry:
         protocol = getattr(module, "PROTOCOL", None)
         if isinstance(protocol, Protocol):
             for mode, of in protocol.modes.items():
+                if unwritten := getattr(of.node, "__abstractmethods__", None):
+                    raise BadPlugin(f"{name}/{mode}: {_called(of.node)} lacks {', '.join(sorted(unwritten))}")
                 for model in (*of.promised, *of.breaks):
                     _known(f"{name}/{mode}", model)
             self._put(self.protocols, name, protocol, "protocol")
@@ -130,18 +159,28 @@ class Registry:
 
     def add_file(self, path: Path) -> None:
         """Take what a Python file defines."""
-        name = f"aftershock_plugin_{path.stem}"
+        name = f"{_PLUGIN}{path.stem}"
         spec = importlib.util.spec_from_file_location(name, path)
-        if spec is None or spec.loader is None or not path.is_file():
+        loader = spec.loader if spec is not None else None
+        if spec is None or loader is None or not path.is_file():
             raise BadPlugin(f"{path}: no such Python file")
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
+
+        def load() -> ModuleType:
+            loader.exec_module(module)
+            return module
+
+        self._take(load, path.stem, str(path))
+
+    def _take(self, load: Callable[[], ModuleType], name: str, whose: str) -> None:
+        """Load a plugin and take what it defines."""
         try:
-            spec.loader.exec_module(module)
+            module = load()
         except Exception as error:  # whatever it is, it is the plugin's
-            raise BadPlugin(f"{path}: {type(error).__name__}: {error}") from error
-        if not self.add(module, path.stem):
-            raise BadPlugin(f"{path}: defines no PROTOCOL, no fault and no workload")
+            raise BadPlugin(f"{whose}: {type(error).__name__}: {error}") from error
+        if not self.add(module, name):
+            raise BadPlugin(f"{whose}: defines no PROTOCOL, no fault and no workload")
 
     def kinds(self) -> Kinds:
         """What scenarios may name."""

@@ -10,7 +10,7 @@ A plan has every draw of operations and faults made; a run is a function of its 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -20,7 +20,7 @@ from bench.draws import shuffled, stream
 from bench.fault import FaultKind
 from bench.protocol import Mode
 from bench.protocol import Protocol as ProtocolEntry
-from bench.registry import CHECKERS, Registry, spelled
+from bench.registry import CHECKERS, Registry, answerable, spelled
 from bench.system import System
 from bench.workload import Operation, WorkloadKind
 from checkers import (
@@ -140,9 +140,8 @@ def plan(name: str, scenario: Scenario, column: str, seed: int, registry: Regist
         faults += fault.planned(scenario, nodes, stream(seed, "fault", str(index)))
     demands = scenario.expect.of(protocol_name, mode)
     for checker, wanted in demands.items():
-        if wanted != "any" and not _applies(checker, protocol):
-            unsaid = ", ".join(sorted(_NEEDS[checker] - protocol.observes))
-            raise Unfit(f"{checker} is expected to be {wanted}, but {protocol_name} never announces: {unsaid}")
+        if wanted != "any" and (why := _inapplicable(checker, protocol)):
+            raise Unfit(f"{checker} is expected to be {wanted}, but {protocol_name} {why}")
     core = scenario.core
     if scenario.heal_core and not core:
         core = tuple(sorted(shuffled(nodes, stream(seed, "core"))[: len(nodes) // 2 + 1], key=nodes.index))
@@ -187,14 +186,22 @@ def simulated(plan: Plan, protocol: ProtocolEntry, mode: Mode, *, trace: bool) -
 
 
 def execute(plan: Plan, registry: Registry, *, trace: bool = True, system: MakeSystem = simulated) -> Recording:
-    """Run a plan. Raises `Unfit` when the system lacks an ability that a fault needs."""
+    """Run a plan.
+
+    Raises `Unfit` when the system lacks an ability that a fault needs, `BadPlugin` when the code of a plugin fails.
+    """
+    with answerable(f"{plan.name}, {plan.column}, seed {plan.seed}"):
+        return _execute(plan, registry, trace, system)
+
+
+def _execute(plan: Plan, registry: Registry, trace: bool, system: MakeSystem) -> Recording:
     _, protocol, _, mode = registry.column(plan.column)
     cluster = system(plan, protocol, mode, trace=trace)
     for fault in plan.scenario.faults:
         assert isinstance(fault, FaultKind)
         missing = fault.needs - cluster.abilities
         if missing:
-            raise Unfit(f"the fault {fault.name} needs a system that can {', '.join(sorted(missing))}")
+            raise Unfit(f"the fault {fault.name} needs a system with: {', '.join(sorted(missing))}")
     conducted = Conductor(plan.scenario, plan.operations, cluster, reads_anywhere=mode.reads_anywhere).run()
     history = History.from_events(conducted.events)
     observations = Observations(cluster.observations())
@@ -267,7 +274,7 @@ def judge(recording: Recording, registry: Registry, *, demanded: bool = False) -
     verdicts = {
         checker: _check(checker, recording, protocol, mode)
         for checker in names
-        if checker != invariants.NAME and _applies(checker, protocol)
+        if checker != invariants.NAME and not _inapplicable(checker, protocol)
     }
     if summed:
         verdicts[invariants.NAME] = invariants.check([verdicts[each] for each in invariants.SINGLE if each in verdicts])
@@ -291,6 +298,7 @@ def judge(recording: Recording, registry: Registry, *, demanded: bool = False) -
         notes.append(f"storm: {recording.cut_short[1]}")
     elif recording.cut_short is None:
         notes += [f"the fault {fault} never started" for fault in recording.never_started]
+        notes += _met_nothing(recording)
         notes += [
             f"{counter} reached {recording.counters.get(counter, 0):,}, at least {least:,} wanted"
             for counter, least in plan.scenario.at_least.items()
@@ -302,6 +310,16 @@ def judge(recording: Recording, registry: Registry, *, demanded: bool = False) -
     ):
         status = "unbroken"
     return Result(judged, _standing(recording, judged, demanded), status, tuple(notes))
+
+
+def _met_nothing(recording: Recording) -> Iterator[str]:
+    """Of every fault that is about one type of messages, when nobody sent any: perhaps none is called so."""
+    sent = [each.removeprefix("packets of ") for each in recording.counters if each.startswith("packets of ")]
+    for fault in recording.plan.scenario.faults:
+        assert isinstance(fault, FaultKind)
+        wanted = getattr(fault, "type", None)
+        if wanted and wanted not in sent and not fault.optional and fault.name not in recording.never_started:
+            yield f"the fault {fault.name} met no {wanted}; what was sent: {', '.join(sent)}"
 
 
 def _promised(mode: Mode) -> dict[str, Expectation]:
@@ -321,11 +339,12 @@ def _fits(verdict: Verdict, expected: Expectation) -> bool:
             return verdict.outcome == expected
 
 
-def _applies(checker: str, protocol: ProtocolEntry) -> bool:
-    """Whether there is something for a checker to look at: what the protocol announces, or requires of itself."""
-    if checker == requirements.NAME:
-        return protocol.requires
-    return _NEEDS.get(checker, frozenset()) <= protocol.observes
+def _inapplicable(checker: str, protocol: ProtocolEntry) -> str:
+    """Why a checker has nothing to look at in this protocol's runs; nothing if it has."""
+    if checker == requirements.NAME and not protocol.requires:
+        return "is a mutant: what it requires of itself is not looked at"
+    unsaid = _NEEDS.get(checker, frozenset()) - protocol.observes
+    return f"never announces: {', '.join(sorted(unsaid))}" if unsaid else ""
 
 
 def _check(checker: str, recording: Recording, protocol: ProtocolEntry, mode: Mode) -> Verdict:

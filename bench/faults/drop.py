@@ -27,6 +27,6 @@ class Drop(FaultKind, frozen=True, kw_only=True, tag="drop"):
         return Inflicted(
             f"{which} {links(edges)}",
             ends(edges),
-            (Discard(self.name, edges, self.type, self.count),),
+            (Discard(self.name, edges, self.type, self.count),) if edges else (),
             (Lift(self.name),),
         )

@@ -454,6 +454,22 @@ def test_drop_without_a_count_loses_every_message_of_its_type_while_it_lasts() -
     assert not any(any(lost) for lost in later.values())
 
 
+@pytest.mark.parametrize(("kind", "more"), [("drop", ""), ("loss", "rate=0.5")])
+def test_a_fault_on_packets_that_meets_no_link_has_not_started(kind: str, more: str) -> None:
+    fault = f'[[faults]]\nname="f"\nkind="{kind}"\nat="1s"\ntype="Appended"\nlink="c1 -> c2"\n{more}'
+    seen = run(CALM + fault)
+    assert seen.recording.never_started == ("f",)
+    assert "faults of " + kind not in seen.recording.counters
+
+
+def test_a_type_of_messages_that_nobody_sends_leaves_the_run_undecided() -> None:
+    fault = '[[faults]]\nname="f"\nkind="drop"\nat="1s"\ntype="AppendEntry"\nlink="n1 -> n2"'
+    seen = run(CALM.replace('duration = "5s"', 'duration = "8s"') + fault)
+    assert seen.result.status == "undecided"
+    (note,) = seen.result.notes
+    assert note.startswith("the fault f met no AppendEntry; what was sent: Answer, AppendEntries, Appended, ")
+
+
 def test_a_rate_of_loss_is_that_rate_and_only_of_its_type() -> None:
     seen = run(CALM + '[[faults]]\nkind="loss"\nat="1s"\nfor="3s"\ntype="Appended"\nrate=0.25')
     lost = [gone for gones in sent_and_dropped(seen, "Appended", 1_000, 4_000).values() for gone in gones]

@@ -123,7 +123,7 @@ def test_a_protocol_and_a_fault_in_files_of_ones_own_run_and_are_judged(plugins:
 
 def test_a_fault_that_needs_what_a_system_cannot_do_is_refused_before_the_run(plugins: tuple[Path, Path]) -> None:
     plugins[1].write_text(BLACKOUT.replace("NEEDS", '"clock"'))
-    with pytest.raises(Unfit, match=r"blackout.* needs a system that can clock"):
+    with pytest.raises(Unfit, match=r"blackout.* needs a system with: clock"):
         run(SCENARIO, "single/durable", registry=Registry.load(plugins))
 
 
@@ -184,4 +184,23 @@ def test_a_plugin_that_fails_while_it_is_loaded_says_where(tmp_path: Path) -> No
     path = tmp_path / "broken.py"
     path.write_text("PROTOCOL = undefined_name")
     with pytest.raises(BadPlugin, match="undefined_name"):
+        Registry.load([path])
+
+
+def test_a_plugin_whose_code_fails_in_a_run_is_told_where_and_in_which_run(plugins: tuple[Path, Path]) -> None:
+    text = plugins[0].read_text()
+    lines = text.splitlines()
+    (start,) = (number for number, line in enumerate(lines) if "def on_message" in line)
+    lines.insert(start + 1, "        self.nothing_of_that_name += 1")
+    plugins[0].write_text("\n".join(lines))
+    with pytest.raises(BadPlugin) as failed:
+        run(SCENARIO, "single/durable", seed=3, registry=Registry.load(plugins))
+    assert f"{plugins[0]}:{start + 2}: in on_message: AttributeError" in str(failed.value)
+    assert "single/durable, seed 3" in str(failed.value)
+
+
+def test_a_node_without_its_handlers_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "single.py"
+    path.write_text(SINGLE.replace("def on_message", "def on_messages"))
+    with pytest.raises(BadPlugin, match=r"single/\w+: \w+ lacks on_message$"):
         Registry.load([path])
