@@ -299,9 +299,26 @@ class History:
         completion = np.full(len(self.types), -1, np.int64)
         done = np.flatnonzero(after_invoke & ~invoke)
         completion[at[done - 1]] = at[done]
+        for column, name in ((self.f, "f"), (self.keyed, "key")):
+            if column is not None:
+                self._agree(column, name, at[done - 1], at[done], where)
         mask = self.types[clients] == INVOKE
         self.invocations = clients[mask].astype(np.int64)
         self.completions = completion[self.invocations]
+
+    def _agree(
+        self, column: Coded, name: str, asked: NDArray[Any], answered: NDArray[Any], where: Callable[[int], str]
+    ) -> None:
+        """A completion that says what it completes must say what was asked."""
+        codes = column.codes[answered]
+        wrong = np.flatnonzero((codes != column.codes[asked]) & (codes != column.code(None)))
+        if len(wrong):
+            first = wrong[answered[wrong].argmin()]
+            before, after = int(asked[first]), int(answered[first])
+            raise BadHistory(
+                f"{where(after)}: process {self.processes[after]!r} completes {name} {show(column[after])}, "
+                f"but has invoked {name} {show(column[before])} ({where(before)})"
+            )
 
     def _rows(self, rows: NDArray[Any], *, pair: bool = True) -> History:
         """The events at these positions, in this order."""

@@ -84,6 +84,14 @@ def test_merged_histories_interleave_by_time_and_keep_their_processes_apart() ->
 BAD = [
     ([("ok", 0, "read", 1)], "event 0: ok of process 0 without an invoke"),
     ([("invoke", 0, "read", None), ("invoke", 0, "read", None)], "event 1: process 0 invokes again"),
+    (
+        [("invoke", 1, "read", None), ("invoke", 0, "write", 1), ("ok", 0, "read", 1)],
+        r'event 2: process 0 completes f "read", but has invoked f "write" \(event 1\)',
+    ),
+    (
+        [("invoke", 0, "write", "x", 1), ("info", 0, "write", "y", 1)],
+        r'event 1: process 0 completes key "y", but has invoked key "x" \(event 0\)',
+    ),
     ([("begin", 0, "read", 1)], "event 0: .*begin"),
     ([("invoke", 0)], "event 0: expected an Event"),
     ([{"type": "invoke", "f": "read"}], "event 0: .*process"),
