@@ -324,7 +324,7 @@ def verify(
     """Run what MANIFEST guarantees, and compare it with what is promised and with the baseline beside it.
 
     The baseline has the manifest's name with ".lock". Exit code 1 when a promise is broken, a breach that must be seen
-    is not, or verdicts, recovery or cost differ from the baseline; 3 when that cannot be told.
+    is not, or verdicts, recovery or cost are worse than recorded; 3 when that cannot be told.
     """
     from bench.commands.verify import verify as verify_all
 

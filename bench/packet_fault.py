@@ -24,7 +24,10 @@ class PacketFault(FaultKind, frozen=True, kw_only=True):
     ] = _EVERYWHERE
     type: Annotated[
         str | None,
-        Meta(description="Only messages of this type, named as in the protocol.", examples=["AppendEntries"]),
+        Meta(
+            description="Only messages of this type, named as in the protocol; somebody must send one.",
+            examples=["AppendEntries"],
+        ),
     ] = None
 
     def inflict(self, cast: Cast) -> Inflicted:

@@ -287,7 +287,8 @@ must come out. Keys are strict: one that is not on this page is refused.
 
 _EVENTS = """\
 `on` names what starts a fault: {events}; or another fault, as `"NAME starts"` or `"NAME ends"`. `nth` says which
-occurrence of the event, `after` how long after it. An event that never comes leaves the fault unstarted, which is
+occurrence of the event, `after` how long after it. Nodes announce these events; a protocol whose nodes do not is
+refused. An event that never comes leaves the fault unstarted, which is
 reported and makes the run undecided, unless the fault is `optional`.
 """
 
@@ -336,7 +337,7 @@ for at least one of them: the checker finds a violation; `"any"` is not judged. 
 protocol and mode promise. `[expect]` holds for every column, `[expect.raft]` for all of a protocol's columns,
 `[expect."raft/leader-local"]` for one, and the most specific wins.
 
-The checkers are {checkers}.
+The checkers are {checkers}. `osc-u` is ordered sequential consistency, osc(u).
 {bounded}"""
 
 _BOUNDED = """
@@ -345,8 +346,11 @@ It may be named several times, with other bounds.
 """
 
 _AT_LEAST = """\
-Counters that must be reached, as whole numbers: any counter that `results.json` prints. Below one of them nothing was
-tested, and the run is undecided.
+Counters that must be reached, as whole numbers. Below one of them nothing was tested, and the run is undecided.
+Any counter will do that `results.json` prints, and one that it does not print is zero: `operations`, `ok`, `fail`,
+`info`, `shed`, `reads`, `writes`, `cas`, `cas-refused`; `leader-changes`, `leader-changes-under-load`; `elections`,
+`campaigns`, `votes`, `decisions`, `truncations`, `starts`, as nodes announce them; `faults`, `"faults of KIND"`;
+`packets`, `packets-dropped`, `packets-duplicated`, `"packets of TYPE"`, `"packets on n1->n2"`; `events`, `processes`.
 
 ```toml
 [at-least]

@@ -120,7 +120,9 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     heal: Annotated[
         Duration | None,
         Meta(
-            description="When faults end and progress is demanded; without it, at half of `duration`.", examples=["9s"]
+            description="When faults end and progress is demanded; without it, at half of `duration`. The run must go on "
+            "for as long as the protocol may take to recover (3 s for most), or progress is undecided.",
+            examples=["9s"],
         ),
     ] = None
     heal_core: Annotated[

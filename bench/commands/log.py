@@ -38,6 +38,8 @@ def log(
     run: str, *, out: Path, node: str | None, start: int, end: int | None, kind: str | None, around: bool, as_json: bool
 ) -> int:
     """Print the steps that are wanted; times are nanoseconds."""
+    if end is not None and end < start:
+        raise BadUsage("--from is later than --to")
     folder = store.find(run, out)
     if around:
         start, end = _around_violation(folder, start, end)
@@ -55,7 +57,7 @@ def log(
         count += 1
         sys.stdout.write(_line(step, messages) + "\n")
     if not count:
-        print("nothing in the trace is so", file=sys.stderr)
+        print("no step of the trace matches", file=sys.stderr)
     return 0
 
 

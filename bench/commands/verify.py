@@ -12,6 +12,7 @@ interrupted. A verification that is complete leaves none of its own behind, for 
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -39,6 +40,7 @@ from scenarios.problems import BadScenario, Problem
 from scenarios.units import Misread, nearest, quoted
 
 UNFINISHED = "verify.sqlite"
+_MANIFEST = Path("guarantees.toml")  # unless another one is named
 DRAWN = 5  # broken columns whose first failing seed is stored and drawn
 
 Standing = Literal["as recorded", "changed", "not as expected", "undecided", "not recorded"]
@@ -226,11 +228,12 @@ def verify(
         f"{path}  {profile}     {size} in {time.perf_counter() - since:.1f} s{resumed}",
         *_table(done, quiet=settings.quiet),
     ]
+    again = _again(path, profile, settings.named_plugins)
     if update:
         now: Columns = {(each.work.case.name, each.work.column): each.entry for each in done}
-        code, told = _update(lock, before.recorded(profile, now), done, gone, accept)
+        code, told = _update(lock, before.recorded(profile, now), done, gone, accept, again)
     else:
-        code, told = _conclude(lock, done, gone)
+        code, told = _conclude(lock, done, gone, again)
     with ledger.opened(settings.out, "", UNFINISHED) as book:
         for key in keys.values():
             book.of(key).forget()
@@ -359,24 +362,36 @@ def _table(done: Sequence[Verified], *, quiet: bool) -> Iterator[str]:
         yield from (f"      {line}" for line in each.lines())
 
 
-def _conclude(lock: Path, done: Sequence[Verified], gone: Sequence[str]) -> tuple[int, list[str]]:
+def _again(path: Path, profile: Profile, plugins: Sequence[str]) -> str:
+    """The command that verifies the same things, and records them."""
+    words = ["aftershock", "verify"]
+    if path != _MANIFEST:
+        words.append(str(path))
+    if profile != "full":
+        words += ["--profile", profile]
+    for plugin in plugins:
+        words += ["--plugin", plugin]
+    return shlex.join([*words, "--update"])
+
+
+def _conclude(lock: Path, done: Sequence[Verified], gone: Sequence[str], again: str) -> tuple[int, list[str]]:
     told = [f"  {name} is recorded in {lock}, and not run any more" for name in gone]
     code = merged([*(CODES[each.standing] for each in done), DIFFERS if gone else AS_EXPECTED])
     counts = {standing: sum(each.standing == standing for each in done) for standing in CODES}
     told.append(", ".join(f"{count:,} {standing}" for standing, count in counts.items() if count) + ".")
     if gone or counts["changed"] or counts["not recorded"] or any(each.changes for each in done):
-        told.append("What is meant to be so is recorded by: aftershock verify --update")
+        told.append(f"What is meant to be so is recorded by: {again}")
     return code, told
 
 
 def _update(
-    lock: Path, new: Baseline, done: Sequence[Verified], gone: Sequence[str], accept: Sequence[str]
+    lock: Path, new: Baseline, done: Sequence[Verified], gone: Sequence[str], accept: Sequence[str], again: str
 ) -> tuple[int, list[str]]:
     """Write the baseline, unless that would bury a broken promise."""
     refused = [each for each in done if each.standing == "not as expected" and not _accepts(accept, each.work)]
     if refused:
         told = [f"{lock} is left as it was: it would record a broken promise. If that is meant:"]
-        told += [f"  aftershock verify --update --accept {each.work.name}" for each in refused]
+        told += [f"  {again} --accept {shlex.quote(each.work.name)}" for each in refused]
         return DIFFERS, told
     baseline.save(lock, new)
     fresh = [each for each in done if each.fresh]

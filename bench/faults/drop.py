@@ -17,7 +17,13 @@ class Drop(FaultKind, frozen=True, kw_only=True, tag="drop"):
 
     needs = frozenset({"delay"})
 
-    type: Annotated[str, Meta(description="The message's type, named as in the protocol.", examples=["RequestVote"])]
+    type: Annotated[
+        str,
+        Meta(
+            description="The message's type, named as in the protocol; somebody must send one.",
+            examples=["RequestVote"],
+        ),
+    ]
     link: Annotated[Link, Meta(description="On which links, each counted for itself.", examples=["n1 -> n2"])]
     count: Annotated[int | None, Meta(ge=1, description="Only this one, counted from 1; without it, all.")] = None
 

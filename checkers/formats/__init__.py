@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from checkers.history import History
 
 FORMATS = ("jsonl", "edn", "jepsen-log")
+_ARRAY = re.compile(rb'\s*\[\s*\{\s*"')
 _LOG = re.compile(rb"(?m)^[^{\[;\n]*?\s:(?:invoke|ok|fail|info)\s+:\S")
 
 
@@ -30,6 +31,8 @@ def detect(data: bytes) -> str:
 
 def read(data: bytes, name: str, format: str | None = None) -> History:
     """Decode bytes read from the file ``name``."""
+    if format is None and _ARRAY.match(data):
+        raise BadHistory(f"{name}:1: this is a JSON array; write one event a line (JSON Lines)")
     match format or detect(data):
         case "jsonl":
             from checkers.formats import jsonl

@@ -68,6 +68,7 @@ BAD = [
     ("check fine.jsonl -c linearisable", "linearizable"),
     ("check fine.jsonl -m regster", "register"),
     ("check fine.jsonl -m kv -m", "-m"),
+    ("check array.json", "array.json:1: this is a JSON array; write one event a line"),
     ("check fine.jsonl --timeout 5", "no unit"),
     ("check fine.jsonl --timeout soon", "no time"),
     ("check fine.jsonl --steps 0", "--steps"),
@@ -80,6 +81,7 @@ BAD = [
     ("report nowhere", "no such run"),
     ("log nowhere", "no such run"),
     ("log latest --from yesterday", "no time"),
+    ("log latest --from 5s --to 1s", "--from is later than --to"),
     ("list everything", "scenarios"),
     ("schema --plugin nowhere.py", "nowhere.py"),
 ]
@@ -95,6 +97,7 @@ def test_bad_input_is_told_in_lines_and_leaves_nothing_behind(aftershock: Comman
     for name, text in {
         "broken.toml": "duration = [", "latest.toml": SHORT, ".hidden.toml": SHORT, "failing.py": "1 / 0",
         "syntax.py": "def", "nothing.py": "x = 1", "raft.py": "from bench.protocols.raft import PROTOCOL",
+        "array.json": '[ {"type":"invoke","process":1,"f":"read","value":null} ]\n',
         "fine.jsonl": '{"type":"invoke","process":1,"f":"read","value":null}\n',
     }.items():  # fmt: skip
         Path(name).write_text(text)

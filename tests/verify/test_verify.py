@@ -366,3 +366,10 @@ def test_a_store_that_cannot_be_written_ends_before_anything_is_run(
     out, err = capfd.readouterr()
     assert out == ""
     assert re.fullmatch(r"taken.* cannot be written: not a directory\n", err)
+
+
+def test_the_line_that_records_names_the_same_manifest_and_profile(verify: Command) -> None:
+    Path("others.toml").write_text(MANIFEST)
+    assert "recorded by: aftershock verify others.toml --profile quick --update" in (
+        verify("others.toml", "--profile", "quick").out
+    )
