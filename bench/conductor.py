@@ -57,7 +57,8 @@ class Conductor:
         self._sessions: dict[NodeId, Session] = {}
         self._processes: dict[NodeId, int] = {}
         self._idle: list[tuple[int, NodeId]] = []
-        self._unopened = deque(enumerate(client for client in self._clients if client.pinned is None))
+        self._unopened = deque(client.id for client in self._clients if client.pinned is None)
+        self._rank = {client.id: number for number, client in enumerate(self._clients)}
         self._todo: dict[NodeId, deque[Operation]] = {}
         self._open = 0
         # Faults
@@ -128,7 +129,7 @@ class Conductor:
         if self._idle:
             self._invoke(heapq.heappop(self._idle)[1], command)
         elif self._unopened:
-            self._invoke(self._unopened.popleft()[1].id, command)
+            self._invoke(self._unopened.popleft(), command)
         else:
             self._counters["shed"] += 1
             if SHED not in self._processes:
@@ -168,7 +169,7 @@ class Conductor:
         if session in self._todo:
             self._next(session, patience=_REFUSED_PAUSE if done.error == REFUSED else 1)
         elif not final:
-            heapq.heappush(self._idle, (int(session[1:]), session))
+            heapq.heappush(self._idle, (self._rank[session], session))
 
     def _fresh_process(self) -> int:
         self._counters["processes"] += 1
@@ -298,13 +299,14 @@ class Conductor:
             actions = [part for action in inflicted.end for part in (self._for_core(action) if core else (action,))]
             for action in actions:
                 self._apply(action)
-            if len(actions) == len(inflicted.end) and all(a == b for a, b in zip(actions, inflicted.end, strict=True)):
+            if tuple(actions) == inflicted.end:
                 self._note(_kind(faults[name]), name, "ends", inflicted)
         self._active.clear()
 
     def _for_core(self, action: Action) -> Iterable[Action]:
         """What of a healing action concerns the core and the clients alone."""
-        outside = set(self._system.nodes) - set(self._scenario.core)
+        nodes = set(self._system.nodes)
+        outside = nodes - set(self._scenario.core)
 
         def inside(edges: Iterable[Edge]) -> tuple[Edge, ...]:
             return tuple(edge for edge in edges if outside.isdisjoint(edge))
@@ -316,8 +318,7 @@ class Conductor:
                 return (Mend(inside(edges)),) if set(inside(edges)) != set(edges) else (action,)
             case Lift(fault, None):
                 ends = (*self._scenario.core, *self._pinned)
-                every = [(a, b) for a in ends for b in ends if a != b and (a[0] == "n" or b[0] == "n")]
-                return (Lift(fault, inside(every)),)
+                return (Lift(fault, tuple((a, b) for a in ends for b in ends if a != b and nodes & {a, b})),)
             case _:
                 return (action,)
 

@@ -128,7 +128,7 @@ def plan(name: str, scenario: Scenario, column: str, seed: int, registry: Regist
         raise Unfit(f"{protocol_name} knows no {', '.join(unknown)}: it serves {known}")
     if (expected := workload.size(scenario)) > OPERATIONS_MAX:
         raise Unfit(f"the workload plans about {expected:,} operations, at most {OPERATIONS_MAX:,} can be")
-    nodes = tuple(f"n{i}" for i in range(1, scenario.cluster.nodes + 1))
+    nodes = scenario.cluster.ids
     faults: list[Fault] = []
     for index, fault in enumerate(scenario.faults):
         assert isinstance(fault, FaultKind)
@@ -168,7 +168,7 @@ def simulated(plan: Plan, protocol: ProtocolEntry, mode: Mode, *, trace: bool) -
     scenario = plan.scenario
     workload = scenario.workload
     assert isinstance(workload, WorkloadKind)
-    nodes = tuple(f"n{i}" for i in range(1, scenario.cluster.nodes + 1))
+    nodes = scenario.cluster.ids
     name = plan.column.partition("/")[0]
     clients = [session.id for session in workload.sessions(nodes)]
     return Simulated(
@@ -394,7 +394,7 @@ def _progress(recording: Recording, protocol: ProtocolEntry, mode: Mode) -> Verd
     scenario = recording.plan.scenario
     workload = scenario.workload
     assert isinstance(workload, WorkloadKind)
-    nodes = tuple(f"n{i}" for i in range(1, scenario.cluster.nodes + 1))
+    nodes = scenario.cluster.ids
     home = {session.id: session.pinned for session in workload.sessions(nodes)}
     pinned = frozenset(id for id, node in home.items() if node is not None)
     core = scenario.core or nodes

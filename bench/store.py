@@ -18,7 +18,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -28,6 +28,7 @@ import msgspec
 from bench.registry import Registry
 from bench.run import Plan, Recording, Result, SeedStatus
 from bench.workload import Operation as Asked
+from bench.workload import WorkloadKind
 from checkers import History, Observation, Observations, Operation, Outcome, Verdict, lattice
 from checkers.lattice import Standing
 from checkers.trace import Step, Trace
@@ -344,23 +345,31 @@ def load_plan(folder: Path, registry: Registry) -> Plan:
         raise BadRun(f"{path}: a run's scenario has a seed and one protocol; `aftershock run {path}` makes runs of it")
     plan = Plan(_name(folder, scenario.protocols[0]), scenario, _lines(folder / OPERATIONS, Asked))
     known = registry.column(plan.column)[1].operations
+    assert isinstance(scenario.workload, WorkloadKind)
+    sessions = {each.id for each in scenario.workload.sessions(scenario.cluster.ids)}
     clock = 0
     for number, asked in enumerate(plan.operations, 1):
-        wrong = _misplanned(asked, known, clock)
+        wrong = _misplanned(asked, known, sessions, clock)
         if wrong:
             raise BadRun(f"{folder / OPERATIONS}:{number}: {wrong}")
         clock = asked.at if asked.at is not None else clock
     return plan
 
 
-def _misplanned(asked: Asked, known: frozenset[str], clock: int) -> str | None:
+def _misplanned(asked: Asked, known: frozenset[str], sessions: Container[str], clock: int) -> str | None:
     """What makes a planned operation impossible, if anything does."""
     if asked.f not in known:
         return f"the protocol knows no {asked.f!r}: it serves {', '.join(sorted(known))}"
     if asked.f == "cas" and not (isinstance(asked.value, tuple) and len(asked.value) == 2):
         return "a cas has two values, the old and the new"
+    if asked.f == "add" and isinstance(asked.value, tuple):
+        return "an add has one element"
+    if asked.f in ("increment", "decrement") and not (asked.value is None or type(asked.value) is int):
+        return f"the step of {asked.f} is a whole number"
     if (asked.at is None) == (asked.session is None):
         return "an operation has either a time or a session"
+    if asked.session is not None and asked.session not in sessions:
+        return f"the workload has no session {asked.session!r}"
     if asked.after < 0 or (asked.at is not None and asked.at < clock):
         return "operations stand in the order of their times, and no time is negative"
     return None

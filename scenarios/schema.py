@@ -47,6 +47,11 @@ class Cluster(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_
         Span, Meta(description="How long a disk takes to make what was written durable.", examples=["1ms..3ms"])
     ] = Span("constant", 1_000, 1_000)
 
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The names of the nodes: n1, n2, …"""
+        return tuple(f"n{number}" for number in range(1, self.nodes + 1))
+
 
 class Fault(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid_unknown_fields=True, tag_field="kind"):
     """What every fault has: when it starts and how long it lasts. A kind of fault adds its own fields."""
@@ -120,8 +125,8 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", forbid
     heal: Annotated[
         Duration | None,
         Meta(
-            description="When faults end and progress is demanded; without it, at half of `duration`. The run must go on "
-            "for as long as the protocol may take to recover (3 s for most), or progress is undecided.",
+            description="When faults end and progress is demanded; without it, at half of `duration`. The run must go "
+            "on for as long as the protocol may take to recover (3 s for most), or progress is undecided.",
             examples=["9s"],
         ),
     ] = None

@@ -224,7 +224,7 @@ def subject_of(recording: Recording, result: Result, replay: str) -> Subject:
         why=scenario.why,
         protocol=recording.plan.column,
         seed=recording.plan.seed,
-        nodes=tuple(f"n{i}" for i in range(1, scenario.cluster.nodes + 1)),
+        nodes=scenario.cluster.ids,
         duration=scenario.duration * 1000,
         heal=scenario.heals_at * 1000,
         history=recording.history,

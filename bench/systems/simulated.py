@@ -88,7 +88,7 @@ class Simulated:
         events_max: int,
         trace: bool = True,
     ) -> None:
-        self._nodes = tuple(f"n{i}" for i in range(1, cluster.nodes + 1))
+        self._nodes = cluster.ids
         graph = topology(self._nodes, clients, cluster.latency, cluster.client_latency, cluster.links)
         self._seed = seed
         self._patience = Span.constant(patience)
