@@ -1,7 +1,8 @@
 """How fast histories are loaded and judged; run ``python -m benchmarks.checkers``, which prints a Markdown table.
 
-Every figure is the median of five runs, from the `History` in memory to the `Verdict`, witness and first compilation
-excluded. ``--porcupine PROGRAM`` puts Porcupine beside it: a small program of the reader's own around its
+Every figure is the median of three or five runs, from the `History` in memory to the `Verdict`, witness and first
+compilation excluded. ``--logs FOLDER`` adds Porcupine's etcd logs (``etcd_*.log`` of its test data), all of them judged
+one after the other. ``--porcupine PROGRAM`` puts Porcupine beside it: a small program of the reader's own around its
 CheckEventsTimeout, called as ``PROGRAM cas|append SECONDS FILE...`` on files that this script writes (see
 `interchange`), which prints ``{"FILE": {"ms": median, "verdict": "Ok"}}``.
 """
@@ -9,7 +10,6 @@ CheckEventsTimeout, called as ``PROGRAM cas|append SECONDS FILE...`` on files th
 from __future__ import annotations
 
 import argparse
-import csv
 import json
 import resource
 import statistics
@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -26,7 +26,6 @@ from typing import Any, Literal
 from checkers import History, Verdict, check, explain
 from checkers.verdict import invalid
 
-SHARED = Path(__file__).resolve().parents[2] / "shared" / "histories"
 PICTURE = Path(__file__).resolve().parents[1] / "docs" / "images" / "checker-growth.png"
 
 
@@ -265,16 +264,13 @@ class Porcupine:
         return float(sum(answer["ms"] for answer in answers))
 
 
-def rows(porcupine: Porcupine, quick: bool) -> Iterator[tuple[str, float, float | None]]:
+def rows(porcupine: Porcupine, quick: bool, etcd: Sequence[Path]) -> Iterator[tuple[str, float, float | None]]:
     """What was done, our milliseconds, Porcupine's."""
-    if SHARED.is_dir():
-        with (SHARED / "etcd-jepsen" / "verdicts.tsv").open() as table:
-            names = [row[0] for row in list(csv.reader(table, delimiter="\t"))[1:]]
-        readings: tuple[Literal["dropped", "observed"], ...] = ("dropped", "observed")
-        for reading in readings:
-            logs = [History.load(SHARED / "etcd-jepsen" / name, failed_cas=reading) for name in names]
-            taken = sum(median(partial(check, log, model="cas-register")) for log in logs)
-            yield f"{len(logs)} etcd logs, failed cas {reading}", taken * 1e3, porcupine.ms(logs, append=False)
+    readings: tuple[Literal["dropped", "observed"], ...] = ("dropped", "observed")
+    for reading in readings if etcd else ():
+        logs = [History.load(path, failed_cas=reading) for path in etcd]
+        taken = sum(median(partial(check, log, model="cas-register")) for log in logs)
+        yield f"{len(logs)} etcd logs, failed cas {reading}", taken * 1e3, porcupine.ms(logs, append=False)
     for size, clients in ((10_000, 10), (100_000, 10), (1_000_000, 100)):
         if quick and size > 100_000:
             break
@@ -433,6 +429,7 @@ def _no_witness(name: str, *_: Any) -> Verdict:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--porcupine", help="a program around Porcupine")
+    parser.add_argument("--logs", type=Path, help="a folder with etcd_*.log")
     parser.add_argument("--limit", type=int, default=60, help="seconds that Porcupine may take for one history")
     parser.add_argument("--quick", action="store_true", help="leave out the histories of a million operations")
     parser.add_argument("--plot", action="store_true", help=f"only measure how it grows, and draw {PICTURE.name}")
@@ -452,8 +449,11 @@ def main() -> None:
                 print(f"{title}; {name}: " + ", ".join(f"{x:g} {ms:.1f} ms" for x, ms in line))
         plot(PICTURE, panels)
         return
+    etcd = sorted(arguments.logs.glob("etcd_*.log")) if arguments.logs else []
+    if arguments.logs and not etcd:
+        parser.error(f"--logs {arguments.logs}: there is no etcd_*.log")
     print("| work | ms | Porcupine, ms | ratio |\n|---|---:|---:|---:|")
-    for what, ours, theirs in rows(Porcupine(arguments.porcupine, arguments.limit), arguments.quick):
+    for what, ours, theirs in rows(Porcupine(arguments.porcupine, arguments.limit), arguments.quick, etcd):
         other = "-" if theirs is None else f"{theirs:,.1f}"
         ratio = "-" if theirs is None else f"{theirs / ours:,.1f}"
         print(f"| {what} | {ours:,.1f} | {other} | {ratio} |", flush=True)

@@ -28,7 +28,7 @@ from bench.commands import BadUsage, given, publish
 from bench.commands.crew import Crew, Job, crew
 from bench.commands.given import Case
 from bench.ledger import Ledger
-from bench.registry import Registry
+from bench.registry import BadPlugin, Registry
 from bench.run import plan
 from bench.store import BadRun, Results
 from checkers import Outcome
@@ -152,9 +152,11 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=Path("runs"), help="where results are kept")
     parser.add_argument("--write", type=Path, help="write the table there, too")
     arguments = parser.parse_args(words)
-    registry = Registry.load()
-    todo = [each for each in columns(registry, arguments.only) if arguments.mutant_seeds or not each[1]]
     try:
+        if arguments.mutant_seeds < 0:
+            raise BadUsage(f"--mutant-seeds {arguments.mutant_seeds}: expected how many, or 0 for none")
+        registry = Registry.load()
+        todo = [each for each in columns(registry, arguments.only) if arguments.mutant_seeds or not each[1]]
         seeds = given.seeds(arguments.seeds)
         if not todo:
             raise BadUsage(f"--only {arguments.only}: no column is called so")
@@ -169,7 +171,7 @@ def main(words: Sequence[str] | None = None) -> int:
                 print(done[-1].line(), flush=True)
                 for failure in done[-1].failures():
                     print(failure, file=sys.stderr, flush=True)
-    except (BadUsage, BadRun) as wrong:
+    except (BadPlugin, BadRun, BadUsage) as wrong:
         print(wrong, file=sys.stderr)
         return command.BAD_INPUT
     except KeyboardInterrupt:
