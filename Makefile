@@ -18,7 +18,7 @@ ifneq ($(shell $(bin)/python -c pass 2>/dev/null && cat $(ready) 2>/dev/null),$(
 unfit := unfit
 endif
 
-.PHONY: help demo test lint verify verify-quick sweep sweep-protocols sweep-checkers mutate bench compare docs clean python unfit
+.PHONY: help demo test lint verify verify-quick mutants sweep sweep-protocols sweep-checkers mutate bench compare docs clean python unfit
 .DEFAULT_GOAL := help
 
 help:
@@ -27,6 +27,7 @@ help:
 	@echo 'make lint    ruff, mypy --strict, import-linter'
 	@echo 'make verify  all that guarantees.toml names, compared with guarantees.lock'
 	@echo 'make verify-quick   a few seeds of each'
+	@echo 'make mutants every broken protocol beside the one that it was made of, on 50 seeds'
 	@echo 'make sweep   both of these, for hours:'
 	@echo 'make sweep-protocols   random faults over 10,000 seeds of every safe mode; can be interrupted'
 	@echo 'make sweep-checkers    checkers against brute force on 100,000 random histories of each model'
@@ -54,6 +55,9 @@ verify: $(ready)
 
 verify-quick: $(ready)
 	@$(bin)/aftershock verify --profile quick $(ARGS)
+
+mutants: $(ready)
+	@$(bin)/aftershock run mutants --seeds 0-49 $(ARGS)
 
 sweep: sweep-protocols sweep-checkers
 
