@@ -136,7 +136,10 @@ class Cast:
 
     def edges(self, link: Link) -> tuple[Edge, ...]:
         """The directed edges of a link, each once."""
-        senders, receivers = self.resolve((link.sender,)), self.resolve((link.receiver,))
+        senders = self.resolve((link.sender,))
+        if link.sender.who == "all":  # which names nobody in particular: the other end is drawn from all
+            self._named.clear()
+        receivers = self.resolve((link.receiver,))
         pairs = [(a, b) for a in senders for b in receivers]
         if link.both:
             pairs += [(b, a) for a, b in pairs]

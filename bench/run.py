@@ -11,15 +11,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Literal
 
 import msgspec
 
 from bench.conductor import Conductor
 from bench.draws import shuffled, stream
 from bench.fault import FaultKind
-from bench.protocol import Mode
-from bench.protocol import Protocol as ProtocolEntry
+from bench.protocol import Mode, Protocol
 from bench.registry import CHECKERS, Registry, answerable, spelled
 from bench.system import System
 from bench.workload import Operation, WorkloadKind
@@ -104,12 +103,6 @@ class Result(msgspec.Struct, frozen=True):
     notes: tuple[str, ...]
 
 
-class MakeSystem(Protocol):
-    """Builds the system that a plan is run on."""
-
-    def __call__(self, plan: Plan, protocol: ProtocolEntry, mode: Mode, *, trace: bool) -> System: ...
-
-
 # ----------------------------------------------------------------------------------------------------------------- plan
 
 
@@ -161,7 +154,7 @@ def plan(name: str, scenario: Scenario, column: str, seed: int, registry: Regist
 # -------------------------------------------------------------------------------------------------------------- execute
 
 
-def simulated(plan: Plan, protocol: ProtocolEntry, mode: Mode, *, trace: bool) -> System:
+def simulated(plan: Plan, protocol: Protocol, mode: Mode, *, trace: bool) -> System:
     """The simulated cluster of a plan."""
     from bench.systems.simulated import Simulated
 
@@ -185,18 +178,18 @@ def simulated(plan: Plan, protocol: ProtocolEntry, mode: Mode, *, trace: bool) -
     )
 
 
-def execute(plan: Plan, registry: Registry, *, trace: bool = True, system: MakeSystem = simulated) -> Recording:
+def execute(plan: Plan, registry: Registry, *, trace: bool = True) -> Recording:
     """Run a plan.
 
     Raises `Unfit` when the system lacks an ability that a fault needs, `BadPlugin` when the code of a plugin fails.
     """
     with answerable(f"{plan.name}, {plan.column}, seed {plan.seed}"):
-        return _execute(plan, registry, trace, system)
+        return _execute(plan, registry, trace)
 
 
-def _execute(plan: Plan, registry: Registry, trace: bool, system: MakeSystem) -> Recording:
+def _execute(plan: Plan, registry: Registry, trace: bool) -> Recording:
     _, protocol, _, mode = registry.column(plan.column)
-    cluster = system(plan, protocol, mode, trace=trace)
+    cluster = simulated(plan, protocol, mode, trace=trace)
     for fault in plan.scenario.faults:
         assert isinstance(fault, FaultKind)
         missing = fault.needs - cluster.abilities
@@ -339,7 +332,7 @@ def _fits(verdict: Verdict, expected: Expectation) -> bool:
             return verdict.outcome == expected
 
 
-def _inapplicable(checker: str, protocol: ProtocolEntry) -> str:
+def _inapplicable(checker: str, protocol: Protocol) -> str:
     """Why a checker has nothing to look at in this protocol's runs; nothing if it has."""
     if checker == requirements.NAME and not protocol.requires:
         return "is a mutant: what it requires of itself is not looked at"
@@ -347,7 +340,7 @@ def _inapplicable(checker: str, protocol: ProtocolEntry) -> str:
     return f"never announces: {', '.join(sorted(unsaid))}" if unsaid else ""
 
 
-def _check(checker: str, recording: Recording, protocol: ProtocolEntry, mode: Mode) -> Verdict:
+def _check(checker: str, recording: Recording, protocol: Protocol, mode: Mode) -> Verdict:
     """One verdict on a recording."""
     observations = recording.observations
     match checker:
@@ -388,7 +381,7 @@ def _standing(recording: Recording, judged: Sequence[Judged], demanded: bool) ->
     return strongest(recording.history, workload.model, steps=STANDING_STEPS, known=known, apart=False)
 
 
-def _progress(recording: Recording, protocol: ProtocolEntry, mode: Mode) -> Verdict:
+def _progress(recording: Recording, protocol: Protocol, mode: Mode) -> Verdict:
     if recording.cut_short is not None:
         return unknown(progress.NAME, f"the run was cut short: {recording.cut_short[1]}")
     scenario = recording.plan.scenario

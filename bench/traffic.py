@@ -75,7 +75,7 @@ class Traffic(WorkloadKind, frozen=True, kw_only=True):
         return tuple(plan)
 
     def _arrivals(self, scenario: Scenario, seed: int) -> list[Operation]:
-        """Open loop: a Poisson process of this rate, conditioned on nothing."""
+        """Open loop: a Poisson process of this rate."""
         assert self.rate is not None
         random = stream(seed, "arrivals")
         gap = sampler(Span.exponential(self.rate.per * 1000 // self.rate.count), random)  # in nanoseconds
@@ -116,7 +116,7 @@ class Traffic(WorkloadKind, frozen=True, kw_only=True):
 
 
 class Calls:
-    """Draws a ``key`` and a ``function``, the same for every workload; ``random`` is theirs to draw the rest from."""
+    """Draws a ``key`` and a ``function``, alike for every workload; what else one draws comes from ``random``, too."""
 
     def __init__(self, traffic: Traffic, mix: Iterable[tuple[str, int]], seed: int) -> None:
         self.random = stream(seed, "operations")

@@ -6,7 +6,8 @@
 Runs the scenario `random-faults` for every protocol and mode that promises something, on all of the seeds, and for
 every mutant on the first of them: odd seeds with 3 nodes, even ones with 5; who does not serve its workload is asked
 for decisions (the workload `consensus`). A run is judged by what the mode promises and by the invariants, and by
-nothing else. Every result is kept at once, so the same command takes up an interrupted sweep. Exits with 1 if a safe
+nothing else. "Slowest recovery" is the longest time from `heal` until the first operation that was asked since had been
+served. Every result is kept at once, so the same command takes up an interrupted sweep. Exits with 1 if a safe
 mode is convicted on any seed, naming the line that runs it again; if Raft saw the leader change under load in fewer
 than 80 % of its runs; or if a mutant that has a bar is caught in fewer.
 """
@@ -31,7 +32,7 @@ from bench.ledger import Ledger
 from bench.registry import BadPlugin, Registry
 from bench.run import plan
 from bench.store import BadRun, Results
-from checkers import Outcome
+from checkers import Outcome, progress
 
 SCENARIO = "random-faults"
 NODES = (5, 3)  # of even seeds, of odd seeds
@@ -42,8 +43,8 @@ UNDER_LOAD = "leader-changes-under-load"
 NAMED = 20  # violations of a column that are named
 ABOUT = "`make sweep-protocols` runs 10,000 seeds of each safe mode; this table says of how many it is."
 HEAD = [
-    "| protocol | seeds | convicted | share | by | undecided | leader changed under load |",
-    "|---|---:|---:|---:|---|---:|---:|",
+    "| protocol | seeds | convicted | share | by | undecided | leader changed under load | slowest recovery (bound) |",
+    "|---|---:|---:|---:|---|---:|---:|---:|",
 ]
 
 
@@ -70,7 +71,15 @@ class Swept(msgspec.Struct, frozen=True):
         whom = ", ".join(f"{name} {count:,}" for name, count in sorted(by.items())) or "–"
         share = f"{len(self.convicted):,} | {len(self.convicted) / len(self.rows):.1%}"
         undecided = sum(row.status == "undecided" for row in self.rows)
-        return f"| {self.column} | {len(self.rows):,} | {share} | {whom} | {undecided:,} | {self.busy:.1%} |"
+        figures = f"{undecided:,} | {self.busy:.1%} | {self.slowest}"
+        return f"| {self.column} | {len(self.rows):,} | {share} | {whom} | {figures} |"
+
+    @property
+    def slowest(self) -> str:
+        """The longest time from heal until the first operation asked since was served, and what is allowed."""
+        told = [said.details for row in self.rows for said in row.verdicts if said.checker == progress.NAME]
+        taken = [(of["recovered_after_ns"], of["bound_ns"]) for of in told if "recovered_after_ns" in of]
+        return "{:,.0f} ms ({:,.0f} ms)".format(*(time / 1e6 for time in max(taken))) if taken else "–"
 
     def failures(self) -> Iterator[str]:
         """What must not be, a line each."""

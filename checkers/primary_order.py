@@ -42,7 +42,7 @@ def check(observations: Observations) -> Verdict:
             if counted is not None and number != 1 and node in fresh:
                 return _gap(said, term, number, None)
         elif term < before[0]:
-            reason = f"{node} delivered one of term {term} after one of term {before[0]}, against global primary order"
+            reason = f"{node} delivered a change of term {term} after one of {before[0]}, against global primary order"
             return invalid(NAME, reason, (before[2], said), term=term)
         elif term == before[0]:
             if number != before[1] + 1:

@@ -33,6 +33,8 @@ def read(data: bytes, name: str, format: str | None = None) -> History:
     """Decode bytes read from the file ``name``."""
     if format is None and _ARRAY.match(data):
         raise BadHistory(f"{name}:1: this is a JSON array; write one event a line (JSON Lines)")
+    if format is None and data.startswith(b"JEPSEN"):
+        raise BadHistory(f"{name} is Jepsen's binary store; its history.edn, in the same folder, can be read")
     match format or detect(data):
         case "jsonl":
             from checkers.formats import jsonl

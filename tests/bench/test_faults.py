@@ -116,6 +116,7 @@ def test_a_link_is_every_directed_edge_once_and_none_between_clients_or_to_onese
     assert cast().edges(Link.parse("n1 -> n2")) == (("n1", "n2"),)
     assert cast().edges(Link.parse("n1 - n2")) == (("n1", "n2"), ("n2", "n1"))
     assert set(cast().edges(Link.parse("leader -> all"))) == {("n3", node) for node in NODES if node != "n3"}
+    assert set(cast().edges(Link.parse("all -> follower"))) == {(node, "n4") for node in NODES if node != "n4"}
     everywhere = cast().edges(Link.parse("all - all"))
     assert len(everywhere) == len(set(everywhere)) == 20
     assert cast().edges(Link.parse("clients - clients")) == ()

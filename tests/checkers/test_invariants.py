@@ -214,14 +214,14 @@ CASES: list[tuple[str, Check, str, str, str]] = [
         primary_order.check,
         "n1 decide t2 s1: 2.1 c1#1 read x \n n1 decide t1 s2: 1.1 c2#1 read x",
         "n1 decide t2 s1: 2.1 c1#1 read x \n n2 decide t1 s1: 1.1 c2#1 read x",
-        "n1 delivered one of term 1 after one of term 2, against global primary order",
+        "n1 delivered a change of term 1 after one of 2, against global primary order",
     ),
     (
         "terms of a log never go down, with slots for numbers",
         primary_order.check,
         "n1 decide t2 s1: c1#1 read x \n n1 decide t1 s2: c2#1 read x",
         "n1 decide t1 s1: c1#1 read x \n n1 decide t2 s2: c2#1 read x \n n1 decide t2 s3: c3#1 read x",
-        "n1 delivered one of term 1 after one of term 2, against global primary order",
+        "n1 delivered a change of term 1 after one of 2, against global primary order",
     ),
     (
         "no change of a primary is left out",

@@ -68,6 +68,7 @@ BAD = [
     ("check fine.jsonl -c linearisable", "linearizable"),
     ("check fine.jsonl -m regster", "register"),
     ("check fine.jsonl -m kv -m", "-m"),
+    ("check test.jepsen", "test.jepsen is Jepsen's binary store; its history.edn"),
     ("check array.json", "array.json:1: this is a JSON array; write one event a line"),
     ("check fine.jsonl --timeout 5", "no unit"),
     ("check fine.jsonl --timeout soon", "no time"),
@@ -102,6 +103,7 @@ def test_bad_input_is_told_in_lines_and_leaves_nothing_behind(aftershock: Comman
     }.items():  # fmt: skip
         Path(name).write_text(text)
     Path("binary.toml").write_bytes(b"\xff\x00")
+    Path("test.jepsen").write_bytes(b"JEPSEN\x00\x01\xff")
     before = sorted(Path().rglob("*"))
     ran = aftershock(*words.split())
     assert (ran.code, ran.out) == (2, "")
