@@ -7,7 +7,8 @@ replaces benchmarks/protocols.md and docs/images/protocols.png. Everything is si
 table.
 
 The figures, over five nodes with a disk that takes 1 ms to sync, and clients at no distance. For the first three, links
-take exactly 5 ms one way (a round trip is 10 ms), and 50 operations a second are asked in an open loop:
+take exactly 5 ms one way (a round trip is 10 ms), and ten sessions ask 50 operations a second in all, wherever they
+happen to be if any server will do:
 
 messages    Packets that nodes send to each other, for each operation that completed, in 4 s without a fault that begin
             when a leader is settled; heartbeats and other upkeep are among them. Of updates alone, and of reads alone.
@@ -60,9 +61,10 @@ protocols = ["raft"]
 nodes   = 5
 latency = "5ms"
 [workload]
-kind = "kv"
-rate = "50/s"
-mix  = { %s = 1 }
+kind    = "kv"
+clients = 10
+think   = "100ms..300ms"
+mix     = { %s = 1 }
 """
 
 FAULT = """
@@ -235,7 +237,7 @@ def table(rows: Sequence[Row]) -> str:
         "",
         "## What an operation costs without faults",
         "",
-        "A round trip takes 10 ms, 50 operations a second. Who promises less pays less.",
+        "A round trip takes 10 ms, ten sessions ask 50 operations a second in all. Who promises less pays less.",
         "",
         "| | promises | update: messages | bytes | round trips | read: messages | bytes | round trips |",
         "|---|---|--:|--:|--:|--:|--:|--:|",
@@ -247,8 +249,8 @@ def table(rows: Sequence[Row]) -> str:
         "",
         "## Without a leader",
         "",
-        f"From the crash of the leader to the first update served after it, {len(RECOVERY_SEEDS)} seeds. Links take",
-        "1 to 5 ms, 100 operations a second, half of them reads.",
+        f"From the crash of the leader to the first update served after it, {len(RECOVERY_SEEDS)} seeds. Links take 1",
+        "to 5 ms, 100 operations a second, half of them reads.",
         "",
         "| | median | worst |",
         "|---|--:|--:|",
