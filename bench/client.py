@@ -3,8 +3,8 @@
 It follows a refusing node's hint, otherwise asks another node after a pause. It sends an operation that may already
 have arrived once more only where the protocol has sessions, so that twice is as good as once. What is unanswered when
 the time is over is ``info``: it may still take effect, or have done so. A session that is pinned to a node asks only
-that node, and takes a refusal for an answer: a read then fails. An update is ``info``, for the network may have brought
-it twice, and what was refused is a copy.
+that node, and takes a refusal for an answer: a read then fails. An update is ``info``, for it may be under way: the
+node may have handed it on before, or the network brought it twice, and what was refused is a copy.
 """
 
 from __future__ import annotations

@@ -70,6 +70,10 @@ class FaultKind(Fault, frozen=True, kw_only=True):
         about_clients = any(target.who in ("client", "clients") for target in _targets(msgspec.structs.asdict(self)))
         return about_clients and bool(self.needs & {"crash", "pause"})
 
+    def about(self) -> str | None:
+        """The type of the messages that it is about, if of one; a run in which none is sent has not seen it."""
+        return None
+
     @abstractmethod
     def inflict(self, cast: Cast) -> Inflicted:
         """What this fault does, to the targets that ``cast`` resolves now."""
@@ -137,7 +141,7 @@ class Cast:
     def edges(self, link: Link) -> tuple[Edge, ...]:
         """The directed edges of a link, each once."""
         senders = self.resolve((link.sender,))
-        if link.sender.who == "all":  # which names nobody in particular: the other end is drawn from all
+        if link.sender.who == "all" and link.receiver.who in ("any", "follower"):  # drawn from all, then
             self._named.clear()
         receivers = self.resolve((link.receiver,))
         pairs = [(a, b) for a in senders for b in receivers]

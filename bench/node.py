@@ -82,7 +82,10 @@ class Answer(Message, frozen=True):
 
 
 class Refusal(Message, frozen=True):
-    """This node did nothing and will do nothing with the command; ``hint`` may know better."""
+    """This node will do nothing more with the command; ``hint`` may know better.
+
+    Nor has it done anything, but where there are sessions: then it may have handed the command on before.
+    """
 
     sequence: int
     hint: NodeId | None = None
@@ -269,17 +272,23 @@ class RequirementBroken(Exception):
 
 def require(condition: object, invariant: str) -> None:
     """State an invariant of a protocol; when ``condition`` is false the run ends with a verdict that quotes it."""
-    if not condition and not _ignored.get():
-        raise RequirementBroken(invariant)
+    if not condition:
+        ignored = _ignored.get()
+        if ignored is None:
+            raise RequirementBroken(invariant)
+        ignored.append(invariant)
 
 
-_ignored = ContextVar("requirements ignored", default=False)
+_ignored: ContextVar[list[str] | None] = ContextVar("requirements ignored", default=None)
 
 
 @contextmanager
-def requirements_ignored() -> Iterator[None]:
-    """Let code that breaks its requirements go on meanwhile, as a program does that never stated them."""
-    before = _ignored.set(True)
+def requirements_ignored(broken: list[str]) -> Iterator[None]:
+    """Let code that breaks its requirements go on meanwhile, as a program does that never stated them.
+
+    Those that are broken are added to ``broken``.
+    """
+    before = _ignored.set(broken)
     try:
         yield
     finally:

@@ -30,6 +30,9 @@ class PacketFault(FaultKind, frozen=True, kw_only=True):
         ),
     ] = None
 
+    def about(self) -> str | None:
+        return self.type
+
     def inflict(self, cast: Cast) -> Inflicted:
         edges = cast.edges(self.link)
         what = " ".join(part for part in (self.type, links(edges), self.amount()) if part)

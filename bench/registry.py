@@ -53,7 +53,8 @@ CHECKERS = (*CONSISTENCIES, *invariants.SINGLE, invariants.NAME, "progress")
 """Every verdict that a run can have, in the order in which they are shown."""
 
 
-_PLUGIN = "aftershock_plugin_"  # before the name of a module that is a plugin's file
+_plugins: set[str] = set()
+"""The top-level modules that came as plugins, in this process."""
 
 
 class BadPlugin(ValueError):
@@ -69,7 +70,7 @@ def answerable(doing: str) -> Iterator[None]:
         frames = [
             (frame, line)
             for frame, line in traceback.walk_tb(error.__traceback__)
-            if str(frame.f_globals.get("__name__")).startswith(_PLUGIN)
+            if str(frame.f_globals.get("__name__")).partition(".")[0] in _plugins
         ]
         if not frames:
             raise
@@ -159,7 +160,7 @@ class Registry:
 
     def add_file(self, path: Path) -> None:
         """Take what a Python file defines."""
-        name = f"{_PLUGIN}{path.stem}"
+        name = f"aftershock_plugin_{path.stem}"
         spec = importlib.util.spec_from_file_location(name, path)
         loader = spec.loader if spec is not None else None
         if spec is None or loader is None or not path.is_file():
@@ -179,6 +180,7 @@ class Registry:
             module = load()
         except Exception as error:  # whatever it is, it is the plugin's
             raise BadPlugin(f"{whose}: {type(error).__name__}: {error}") from error
+        _plugins.add(module.__name__.partition(".")[0])
         if not self.add(module, name):
             raise BadPlugin(f"{whose}: defines no PROTOCOL, no fault and no workload")
 

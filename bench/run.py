@@ -109,8 +109,13 @@ class Result(msgspec.Struct, frozen=True):
 def plan(name: str, scenario: Scenario, column: str, seed: int, registry: Registry) -> Plan:
     """Make every draw of a scenario for one column ("raft/log") and one seed.
 
-    Raises `Unfit` when the protocol does not know what the workload asks for.
+    Raises `Unfit` when the protocol does not know what the workload asks for, `BadPlugin` when a plugin's code fails.
     """
+    with answerable(f"{name}, {column}, seed {seed}"):
+        return _plan(name, scenario, column, seed, registry)
+
+
+def _plan(name: str, scenario: Scenario, column: str, seed: int, registry: Registry) -> Plan:
     protocol_name, protocol, mode, _ = registry.column(column)
     parameters = scenario.protocol.get(protocol_name)
     workload = scenario.workload
@@ -247,8 +252,13 @@ def judge(recording: Recording, registry: Registry, *, demanded: bool = False) -
     """Check a recording and compare every verdict with what was promised or what the scenario expects.
 
     ``demanded`` leaves out what is only worth knowing: models that may hold or not, and where the history stands
-    among those that nobody asked for. The status is the same.
+    among those that nobody asked for. The status is the same. Raises `BadPlugin` when a plugin's code fails.
     """
+    with answerable(f"{recording.plan.name}, {recording.plan.column}, seed {recording.plan.seed}"):
+        return _judge(recording, registry, demanded)
+
+
+def _judge(recording: Recording, registry: Registry, demanded: bool) -> Result:
     plan = recording.plan
     name, protocol, mode_name, mode = registry.column(plan.column)
     named = plan.scenario.expect.of(name, mode_name)
@@ -310,7 +320,7 @@ def _met_nothing(recording: Recording) -> Iterator[str]:
     sent = [each.removeprefix("packets of ") for each in recording.counters if each.startswith("packets of ")]
     for fault in recording.plan.scenario.faults:
         assert isinstance(fault, FaultKind)
-        wanted = getattr(fault, "type", None)
+        wanted = fault.about()
         if wanted and wanted not in sent and not fault.optional and fault.name not in recording.never_started:
             yield f"the fault {fault.name} met no {wanted}; what was sent: {', '.join(sent)}"
 

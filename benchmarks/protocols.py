@@ -7,8 +7,8 @@ replaces benchmarks/protocols.md and docs/images/protocols.png. Everything is si
 table.
 
 The figures, over five nodes with a disk that takes 1 ms to sync, and clients at no distance. For the first three, links
-take exactly 5 ms one way (a round trip is 10 ms), and ten sessions ask 50 operations a second in all, wherever they
-happen to be if any server will do:
+take exactly 5 ms one way (a round trip is 10 ms), and ten sessions ask at most 50 operations a second in all (a
+closed loop), wherever they happen to be if any server will do:
 
 messages    Packets that nodes send to each other, for each operation that completed, in 4 s without a fault that begin
             when a leader is settled; heartbeats and other upkeep are among them. Of updates alone, and of reads alone.
@@ -237,7 +237,7 @@ def table(rows: Sequence[Row]) -> str:
         "",
         "## What an operation costs without faults",
         "",
-        "A round trip takes 10 ms, ten sessions ask 50 operations a second in all. Who promises less pays less.",
+        "A round trip takes 10 ms, ten sessions ask at most 50 operations a second in all.",
         "",
         "| | promises | update: messages | bytes | round trips | read: messages | bytes | round trips |",
         "|---|---|--:|--:|--:|--:|--:|--:|",

@@ -309,7 +309,7 @@ link   := WHO "->" WHO      one way
 | `follower`, `2 follower` | so many live nodes that do not lead, drawn from those not named yet |
 | `any`, `2 any` | so many nodes, drawn from those not named yet |
 | `rest` | all nodes not named yet |
-| `all` | all nodes |
+| `all` | all nodes; `"all -> any"` and `"all -> follower"` still draw the other end |
 | `trigger` | the node whose event started this fault |
 | `NAME` | the nodes that an earlier target bound with `as NAME` |
 

@@ -27,6 +27,9 @@ class Drop(FaultKind, frozen=True, kw_only=True, tag="drop"):
     link: Annotated[Link, Meta(description="On which links, each counted for itself.", examples=["n1 -> n2"])]
     count: Annotated[int | None, Meta(ge=1, description="Only this one, counted from 1; without it, all.")] = None
 
+    def about(self) -> str | None:
+        return self.type
+
     def inflict(self, cast: Cast) -> Inflicted:
         edges = cast.edges(self.link)
         which = f"{self.type} number {self.count}" if self.count else f"every {self.type}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any, assert_never
 
 from bench.actions import (
@@ -95,6 +95,7 @@ class Simulated:
         self._retries = retries
         self._mode = mode
         self._requires = requires
+        self._broken: list[str] = []  # requirements that were ignored
         self._simulation = Simulation()
         self._network = Network(graph, seed, fifo=cluster.order == "fifo")
         self._steps: list[Step | Observation] | None = [] if trace else None
@@ -148,8 +149,23 @@ class Simulated:
         self._simulation.call_at(time, callback)
 
     def advance(self, until: int) -> None:
-        with ending(), nullcontext() if self._requires else requirements_ignored():
-            self._simulation.advance(until)
+        with ending():
+            if self._requires:
+                self._simulation.advance(until)
+            else:
+                self._advance_regardless(until)
+
+    def _advance_regardless(self, until: int) -> None:
+        """Whatever nodes require of themselves; the error that a broken requirement may lead to ends the run."""
+        try:
+            with requirements_ignored(self._broken):
+                self._simulation.advance(until)
+        except Storm:
+            raise
+        except Exception as error:
+            if self._broken:
+                raise RequirementBroken(self._broken[0]) from error
+            raise
 
     def observations(self) -> tuple[Observation, ...]:
         return tuple(self._host.observations)

@@ -6,7 +6,10 @@ import pytest
 
 from bench.node import Message, Node, NodeId, Outbox, Saved, require
 from bench.protocol import Mode, Protocol
+from bench.protocols.raft import PROTOCOL as RAFT
 from bench.protocols.raft import Parameters, Raft, RequestVote, ten_election_timeouts
+from bench.registry import Registry
+from bench.run import Unfit
 from tests.bench.runs import run, with_protocol, with_raft
 
 SHORT = """
@@ -113,3 +116,34 @@ class WrongRaft(Raft):
 def test_an_error_of_ours_is_no_verdict() -> None:
     with pytest.raises(AssertionError, match="ours"):
         run(SHORT.format("own", ""), "own/log", registry=with_raft(WrongRaft))
+
+
+def mutated(node: type[Raft]) -> Registry:
+    return with_protocol("own", RAFT.mutant("raft/log", node, "strict"))
+
+
+def test_a_mutant_goes_on_whatever_its_parent_requires() -> None:
+    seen = run(SHORT.format("own", ""), "own/log", registry=mutated(StrictRaft))
+    assert seen.recording.cut_short is None
+    assert seen.result.status == "undecided"  # there was no time for progress; nothing else is wrong with it
+    assert "requirements" not in {each.name for each in seen.result.judged}
+    with pytest.raises(Unfit, match="requirements is expected to be invalid, but own is a mutant"):
+        run(SHORT.format("own", '[expect]\nrequirements = "invalid"'), "own/log", registry=mutated(StrictRaft))
+
+
+class StumblingRaft(StrictRaft):
+    """Fails after what it must not do."""
+
+    def _on_request_vote(self, candidate: NodeId, m: RequestVote, out: Outbox) -> None:
+        super()._on_request_vote(candidate, m, out)
+        raise IndexError("there is no such entry")
+
+
+def test_the_error_that_a_mutant_runs_into_ends_it_by_what_it_broke_before() -> None:
+    seen = run(SHORT.format("own", ""), "own/log", registry=mutated(StumblingRaft))
+    assert seen.recording.cut_short == ("invariant", "nobody ever stands")
+
+
+def test_an_error_of_ours_is_no_verdict_in_a_mutant_either() -> None:
+    with pytest.raises(AssertionError, match="ours"):
+        run(SHORT.format("own", ""), "own/log", registry=mutated(WrongRaft))

@@ -204,3 +204,12 @@ def test_a_node_without_its_handlers_is_refused(tmp_path: Path) -> None:
     path.write_text(SINGLE.replace("def on_message", "def on_messages"))
     with pytest.raises(BadPlugin, match=r"single/\w+: \w+ lacks on_message$"):
         Registry.load([path])
+
+
+def test_a_plugin_that_fails_when_it_is_judged_is_told_as_well(plugins: tuple[Path, Path]) -> None:
+    stated = "recovers_within=lambda parameters: 1_500_000"
+    text = plugins[0].read_text()
+    assert stated in text
+    plugins[0].write_text(text.replace(stated, "recovers_within=lambda parameters: parameters.nothing"))
+    with pytest.raises(BadPlugin, match=r"single.py:\d+: in <lambda>: AttributeError: .*nothing"):
+        run(SCENARIO, "single/durable", registry=Registry.load(plugins))
